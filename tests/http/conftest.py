@@ -18,6 +18,7 @@ import jsonschema
 import pytest
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent))  # of other folders' tests, too
+import postgresql
 import stores
 from stores import BINARY
 
@@ -230,8 +231,9 @@ class Answer:
 class Server:
     binary = BINARY
 
-    def __init__(self, directory, *flags, **environment):
-        self.store = stores.of(directory)
+    def __init__(self, directory, *flags, database=None, **environment):
+        """database: a URI, or the name of a file, instead of one that is made for this folder."""
+        self.store = stores.Existing(database) if database else stores.of(directory)
         self.database = self.store.name  # a file, or a URI
         self.log_file = os.path.join(directory, "test.db.log")
         self.flags = flags
@@ -368,6 +370,13 @@ def start(tmp_path):
 @pytest.fixture
 def server(start):
     return start()
+
+
+@pytest.fixture(scope="module")
+def beside():
+    """A private PostgreSQL, whatever database other servers have."""
+    with postgresql.cluster() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -127,6 +127,19 @@ class Postgresql:
         self.made[self.directory] = None
 
 
+class Existing:
+    """One that a test has made, and drops, itself."""
+
+    def __init__(self, name):
+        self.name = str(name)
+
+    def connect(self):
+        return PostgresqlConnection(self.name) if "://" in self.name else SqliteConnection(self.name)
+
+    def drop(self):
+        pass
+
+
 def of(directory):
     """The same for the same directory: a server that starts again meets what was stored."""
     directory = os.path.realpath(directory)

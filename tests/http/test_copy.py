@@ -9,37 +9,11 @@ import subprocess
 
 import pytest
 from conftest import BINARY, ENDLESS, QUICK, Server, eventually
-from postgresql import cluster
-from stores import PostgresqlConnection, SqliteConnection
+from stores import Existing
 from test_start import run
 
 JOBS = 10_000 if os.environ.get("SOAK") else 200
 OTHERS = {"job_count", "offer", "node", "probe", "schema_migration"}  # not copied: made anew, or of the running servers
-
-
-class On(Server):
-    """A server on this database, whatever the others use."""
-
-    def __init__(self, directory, database, *flags):
-        self.place = database
-        super().__init__(str(directory), *flags)
-
-    def start(self):
-        self.database = self.place
-        super().start()
-
-    def sql_there(self, text, *values):
-        connection = connect(self.place)
-        try:
-            return connection.sql(text, *values)
-        finally:
-            connection.close()
-
-
-@pytest.fixture(scope="module")
-def beside():
-    with cluster() as made:
-        yield made
 
 
 @pytest.fixture
@@ -56,17 +30,13 @@ def copy(source, target):
     return run("copy", "--from", str(source), "--to", str(target))
 
 
-def connect(database):
-    return PostgresqlConnection(database) if "://" in str(database) else SqliteConnection(database)
-
-
 # Rows that the next sweep deletes are left behind.
 NAMED = {"blob": " WHERE refs > 0", "piece": " WHERE blob_id IN (SELECT id FROM blob WHERE refs > 0)"}
 
 
 def contents(database):
     """All rows of all tables, by the names of the columns, as texts in one order."""
-    connection = connect(database)
+    connection = Existing(database).connect()
     try:
         rows = {}
         for table in sorted(connection.tables()):
@@ -163,7 +133,7 @@ def replay(server, made):
 def test_there_and_back(tmp_path, place):
     """Every row is the same in all three, and so is every answer; numbers go on behind the last ones."""
     first, third = tmp_path / "first.db", tmp_path / "third.db"
-    server = On(tmp_path, str(first), "--max-queued", "100000")
+    server = Server(str(tmp_path), "--max-queued", "100000", database=first)
     made = fill(server)
     last = server.submit({**QUICK, "name": "last"})
     server.wait(last)
@@ -177,7 +147,7 @@ def test_there_and_back(tmp_path, place):
         assert done.returncode == 0, done.stderr
         assert contents(target) == rows
         assert contents(source) == rows
-        server = On(tmp_path, str(target))
+        server = Server(str(tmp_path), database=target)
         try:
             assert answers(server, made) == before
             replay(server, made)
@@ -196,19 +166,19 @@ def test_there_and_back(tmp_path, place):
 def test_a_job_that_ran_goes_on_from_its_checkpoint(tmp_path, place):
     """After a crash of the server that trained it."""
     source = tmp_path / "a.db"
-    server = On(tmp_path, str(source), "--workers", "1", "--checkpoint-seconds", "0.05")
+    server = Server(str(tmp_path), "--workers", "1", "--checkpoint-seconds", "0.05", database=source)
     job, queued = server.submit(ENDLESS), server.submit(QUICK)
-    eventually(lambda: (server.sql_there("SELECT max(epoch) FROM checkpoint")[0][0] or 0) >= 2)
+    eventually(lambda: (server.sql("SELECT max(epoch) FROM checkpoint")[0][0] or 0) >= 2)
     server.process.send_signal(signal.SIGKILL)
     server.process.wait()
     server.log.close()
     done = copy(source, place)
     assert done.returncode == 0, done.stderr
-    server = On(tmp_path, place, "--workers", "1")
+    server = Server(str(tmp_path), "--workers", "1", database=place)
     try:
         state = server.wait(job, ("running",))
         assert state["progress"]["epoch"] >= 2 and server.get(f"/v1/jobs/{queued}").json["status"] == "queued"
-        told = server.sql_there("SELECT status FROM event WHERE job = ? AND kind = 'status' ORDER BY id", job)
+        told = server.sql("SELECT status FROM event WHERE job = ? AND kind = 'status' ORDER BY id", job)
         assert told == [("queued",), ("running",), ("queued",), ("running",)]
         server.post(f"/v1/jobs/{job}/cancel")
         assert server.wait(queued)["status"] == "succeeded"
@@ -218,7 +188,7 @@ def test_a_job_that_ran_goes_on_from_its_checkpoint(tmp_path, place):
 
 def test_what_is_refused(tmp_path, place, beside):
     source, other = tmp_path / "a.db", tmp_path / "b.db"
-    server = On(tmp_path, str(source))
+    server = Server(str(tmp_path), database=source)
     server.wait(server.submit(QUICK))
     busy = copy(source, place)
     assert busy.returncode == 1 and "in use" in busy.stderr
@@ -232,7 +202,7 @@ def test_what_is_refused(tmp_path, place, beside):
             assert again.returncode == 1, (origin, target)
             assert ("is not empty" in again.stderr) == (origin != target or "://" in str(target)), again.stderr
         assert contents(target) == rows
-    server = On(tmp_path, place)
+    server = Server(str(tmp_path), database=place)
     for origin, target in ((place, tmp_path / "d.db"), (source, place)):
         used = copy(origin, target)
         assert used.returncode == 1 and "servers use one of the two" in used.stderr, used.stderr
@@ -268,7 +238,7 @@ def test_one_may_come_from_the_environment(tmp_path, place):
 def test_a_copy_that_fails_leaves_nothing(tmp_path, place, beside):
     """A text that PostgreSQL does not take, in the last of the tables."""
     source = tmp_path / "a.db"
-    server = On(tmp_path, str(source))
+    server = Server(str(tmp_path), database=source)
     server.post("/v1/jobs", QUICK, headers={"Idempotency-Key": "a"})
     eventually(lambda: server.get("/v1/jobs").json["items"][0]["status"] == "succeeded")
     assert server.stop() == 0

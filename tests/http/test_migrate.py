@@ -7,17 +7,11 @@ import threading
 
 import pytest
 from conftest import BINARY, QUICK, Server, eventually
-from postgresql import PROGRAMS, cluster
+from postgresql import PROGRAMS
 from test_start import refused, run
 
 NEWEST = int(max((pathlib.Path(__file__).parents[2] / "migrations/postgresql").glob("*.sql")).name[:4])
 OTHER_SCHEMA = 78  # the exit status
-
-
-@pytest.fixture(scope="module")
-def beside():
-    with cluster() as made:
-        yield made
 
 
 @pytest.fixture
@@ -29,18 +23,6 @@ def database(beside, request):
 
 def numbers(beside, name):
     return [int(number) for (number,) in beside.sql("SELECT number FROM schema_migration ORDER BY number", name)]
-
-
-class On(Server):
-    """A server on a database that exists already."""
-
-    def __init__(self, directory, uri):
-        self.uri = uri
-        super().__init__(str(directory))
-
-    def start(self):
-        self.database = self.uri
-        super().start()
 
 
 def serve(uri):
@@ -56,7 +38,7 @@ def test_a_server_asks_for_the_schema_and_finds_it(beside, database, tmp_path):
         done = run("migrate", "--database", uri)
         assert done.returncode == 0 and "up to date" in done.stdout, done.stderr
     assert numbers(beside, database)[-1] == NEWEST
-    server = On(tmp_path, uri)
+    server = Server(str(tmp_path), database=uri)
     try:
         assert server.wait(server.submit(QUICK))["status"] == "succeeded"
     finally:
@@ -83,7 +65,7 @@ def test_a_newer_schema(beside, database, tmp_path, breaking):
         assert new.returncode == OTHER_SCHEMA and "use a newer denoised" in new.stderr
         assert run("migrate", "--database", uri).returncode == 1
     else:
-        server = On(tmp_path, uri)
+        server = Server(str(tmp_path), database=uri)
         assert server.stop() == 0
         assert run("migrate", "--database", uri).returncode == 0
     assert numbers(beside, database)[-2:] == [NEWEST + 1, NEWEST + 2]

@@ -193,18 +193,6 @@ def test_the_store_does_the_same_there(server, name):
     assert re.search(r"Passing: [1-9]\d* \| Failing: 0 \| Crashing: 0", done.stderr + done.stdout)
 
 
-class There(Server):
-    """A server whose database is in this place, whatever the others use."""
-
-    def __init__(self, place, *others):
-        self.place = place
-        super().__init__(*others)
-
-    def start(self):
-        self.database = self.place
-        super().start()
-
-
 @pytest.fixture
 def place(server, tmp_path):
     """A database for one test."""
@@ -220,7 +208,7 @@ def serve(tmp_path):
     def start(place, *flags):
         folder = tmp_path / str(len(servers))
         folder.mkdir()
-        servers.append(There(place, str(folder), *flags))
+        servers.append(Server(str(folder), *flags, database=place))
         return servers[-1]
 
     yield start

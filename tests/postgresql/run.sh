@@ -4,7 +4,7 @@
 # usage: tests/postgresql/run.sh BUILD/denoised
 set -u
 . tests/sum.sh
-part sh tests/pytest.sh postgresql "$1" tests/http/test_postgresql.py
+part sh tests/pytest.sh postgresql "$1" tests/http/test_postgresql*.py
 export DATABASE=postgresql
 if [ -n "${ALL:-}" ]; then
     part sh tests/http/run.sh "$1"

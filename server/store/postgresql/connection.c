@@ -37,7 +37,7 @@ bool postgresql_is_connected(const struct postgresql_session *session) {
 }
 
 bool postgresql_is_idle(const struct postgresql_session *session) {
-    if (!postgresql_is_connected(session) ||
+    if (!postgresql_is_connected(session) || session->has_grown ||
         pq.transactionStatus(session->connection) != PQTRANS_IDLE)
         return false;
     struct pollfd socket = {.fd = pq.socket(session->connection), .events = POLLIN};
@@ -51,6 +51,7 @@ void postgresql_disconnect(struct postgresql_session *session) {
     session->running = NULL;
     session->reads_alone = false;
     session->is_full = false;
+    session->has_grown = false;
 }
 
 /* libpq ends its messages with a line break, and may write several lines. */

@@ -15,6 +15,10 @@
 /* Types of PostgreSQL, by the numbers that never change. */
 enum { BOOL = 16, BYTEA = 17, INT8 = 20, INT2 = 21, INT4 = 23, TEXT = 25, FLOAT8 = 701 };
 
+/* libpq's buffers are as large as the largest row that has come through them: usually a piece, here
+ * all rows of a file, after which the connection is closed. */
+enum { LARGE_BYTES = 4 * STORE_PIECE_BYTES };
+
 /* For the answer to a commit: then somebody must find out whether it took place, for whom a client
  * waits. */
 enum { COMMIT_SECONDS = 2 };
@@ -162,6 +166,7 @@ static void bind(struct sql_statement *statement, int first, const char *types, 
             const size_t size = va_arg(values, size_t);
             prepared->lengths[i] = (int)size;
             fits = size <= INT_MAX;
+            session_of(statement->session)->has_grown |= size > LARGE_BYTES;
         }
     }
     prepared->is_bound = fits;
@@ -334,6 +339,7 @@ static const char *text(const struct sql_statement *statement, int column) {
 
 static const void *blob(const struct sql_statement *statement, int column, size_t *size) {
     *size = (size_t)pq.getlength(row_of(statement), 0, column);
+    session_of(statement->session)->has_grown |= *size > LARGE_BYTES;
     return text(statement, column);
 }
 

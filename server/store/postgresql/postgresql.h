@@ -25,6 +25,7 @@ struct postgresql_session {
     bool is_pooled;   /* its connection is to a pooler, which gives each transaction any session */
     bool is_direct;   /* it must not be */
     bool is_full;     /* the server has no connection left for it */
+    bool has_grown;   /* its connection keeps the memory of a large row until it is closed */
     bool has_changed; /* in this transaction, of one that writes */
     long long own_lock; /* of one that writes: the advisory lock of its transactions */
 };
@@ -60,8 +61,8 @@ bool postgresql_connect(struct postgresql_session *session, const char *uri, cha
 /* Closes the connection; what it was doing is undone by the server. */
 void postgresql_disconnect(struct postgresql_session *session);
 bool postgresql_is_connected(const struct postgresql_session *session);
-/* Is it connected, outside a transaction, and has the server nothing to say? Usually that would be
- * why it has ended the connection. */
+/* Is it of use for another transaction: connected, outside of one, without the memory of a large row,
+ * and has the server nothing to say? Usually that would be why it has ended the connection. */
 bool postgresql_is_idle(const struct postgresql_session *session);
 /* For a session that reads or writes: the same, but not while the database is away. */
 enum store_status postgresql_take(struct postgresql_session *session);
