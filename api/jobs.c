@@ -340,7 +340,8 @@ struct change {
 static void interrupt_worker(struct http_exchange *exchange) {
     const struct change *change = exchange->state;
     const struct service *service = service_of(exchange);
-    if (!workers_interrupt(service->workers, change->id) && change->is_running)
+    workers_interrupt(service->workers, change->id);
+    if (change->is_running) /* a worker here may hold it no more, and just not know that */
         peers_cancelled(service->peers, change->id);
 }
 
@@ -372,6 +373,8 @@ static void cancel_job(struct http_exchange *exchange, struct store_session *ses
     enum store_status status = resolve(exchange, session);
     if (status == STORE_OK)
         status = store_job_cancel(session, change->id, clock_now_ms());
+    if (status == STORE_OK) /* another node may have begun with it since */
+        status = resolve(exchange, session);
     if (status != STORE_OK) {
         answer_store(exchange, status, PROBLEM_NO_SUCH_JOB);
         return;

@@ -207,16 +207,12 @@ void workers_call(struct workers *workers) {
     pthread_mutex_unlock(&workers->mutex);
 }
 
-bool workers_interrupt(struct workers *workers, const char *job_id) {
-    bool is_here = false;
+void workers_interrupt(struct workers *workers, const char *job_id) {
     pthread_mutex_lock(&workers->mutex);
     for (int i = 0; i < workers->count; i++)
-        if (strcmp(workers->worker[i].job_id, job_id) == 0) {
+        if (strcmp(workers->worker[i].job_id, job_id) == 0)
             __atomic_store_n(&workers->worker[i].interruption.stop, true, __ATOMIC_RELAXED);
-            is_here = true;
-        }
     pthread_mutex_unlock(&workers->mutex);
-    return is_here;
 }
 
 void workers_halt(struct workers *workers) {

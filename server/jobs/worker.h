@@ -66,9 +66,9 @@ void workers_wake(struct workers *workers);
 void workers_call(struct workers *workers);
 /* Bytes that the running jobs have reserved. Any thread. */
 int64_t workers_memory(struct workers *workers);
-/* Asks the worker that runs this job to stop it within a training step; false: there is none here.
- * Any thread. */
-bool workers_interrupt(struct workers *workers, const char *job_id);
+/* Asks the worker that runs this job, if there is one here, to stop it within a training step. Any
+ * thread. */
+void workers_interrupt(struct workers *workers, const char *job_id);
 /* Asks all workers to stop, without waiting for them. */
 void workers_halt(struct workers *workers);
 /* Stops within a training step; running jobs go back to the queue, and keep the steps before it. */
