@@ -1,4 +1,5 @@
 /* Health, version and index of the server. */
+#include <math.h>
 #include <string.h>
 
 #include "api/api.h"
@@ -19,7 +20,8 @@ enum http_next api_livez(struct http_exchange *exchange) {
     return HTTP_REPLY;
 }
 
-/* Seconds without the database after which a load balancer should choose other nodes. */
+/* Seconds without the database, or a connection to it, after which a load balancer should choose
+ * other nodes. */
 enum { AWAY_SECONDS = 5 };
 
 /* Does reading work? An outage that is short costs a client less than another node would. */
@@ -29,7 +31,7 @@ static enum store_status try_to_read(struct store *store) {
     if (session)
         store_release(store, session);
     if (status == STORE_AWAY)
-        return store_away(store) < AWAY_SECONDS ? STORE_OK : status;
+        return fmax(store_away(store), store_crowded(store)) < AWAY_SECONDS ? STORE_OK : status;
     return session && status != STORE_OK ? STORE_ERROR : status;
 }
 

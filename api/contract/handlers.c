@@ -116,9 +116,14 @@ bool no_query(struct http_exchange *exchange) {
 }
 
 struct store_session *begin_reading(struct http_exchange *exchange) {
-    struct store_session *session = store_acquire(service_of(exchange)->store);
-    if (!session)
-        problem_store(exchange, store_why_none(service_of(exchange)->store));
+    struct store *store = service_of(exchange)->store;
+    struct store_session *session = store_acquire(store);
+    const enum store_status status = session ? STORE_OK : store_why_none(store);
+    if (status == STORE_AWAY && store_away(store) == 0)
+        problem(exchange, PROBLEM_DATABASE_UNAVAILABLE,
+                "all connections to the database are in use");
+    else if (!session)
+        problem_store(exchange, status);
     return session;
 }
 

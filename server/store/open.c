@@ -109,6 +109,11 @@ double store_away(const struct store *store) {
     return store->driver->away ? store->driver->away(store) : 0;
 }
 
+double store_crowded(const struct store *store) {
+    bool may_connect;
+    return store->driver->crowded ? store->driver->crowded(store, &may_connect) : 0;
+}
+
 uint64_t store_commits(struct store *store) {
     return store->driver->version(store);
 }
@@ -169,8 +174,13 @@ void store_limit_connections(struct store *store, int most) {
         store->most_readers = most - store->driver->connections;
 }
 
+/* Whoever has the first reader learns whether the database has a connection for it. Others wait for
+ * one that is open rather than for a refusal. */
 static bool is_room(const struct store *store) {
-    return store->most_readers == 0 || store->readers < store->most_readers;
+    bool may_connect = true;
+    if (store->driver->crowded && store->readers > 0)
+        store->driver->crowded(store, &may_connect);
+    return may_connect && (store->most_readers == 0 || store->readers < store->most_readers);
 }
 
 /* A session that was idle, or NULL. Then, *may_open: there is room for another one, which is counted

@@ -265,6 +265,9 @@ bool store_keep_contact(struct store *store);
 /* Seconds since the last sign of the database, while it is away; 0: as far as is known, it can be
  * reached. Any thread. */
 double store_away(const struct store *store);
+/* Seconds for which the database, which is there, has had no connection left for this process, beside
+ * those that are open; 0: as far as is known, it has. Any thread. */
+double store_crowded(const struct store *store);
 /* Grows with every commit of this process. */
 uint64_t store_commits(struct store *store);
 /* Grows with every commit, before the commit is acknowledged. Unknown during a commit: other

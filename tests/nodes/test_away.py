@@ -37,10 +37,10 @@ class Direct:
 
 
 class Node(Server):
-    def __init__(self, directory, made, database, proxy, *flags):
+    def __init__(self, directory, made, database, proxy, *flags, user="postgres"):
         directory.mkdir(exist_ok=True)
         self.store = Direct(made.uri(database))
-        self.database = f"postgresql://postgres@127.0.0.1:{proxy.port}/{database}?sslmode=disable"
+        self.database = f"postgresql://{user}@127.0.0.1:{proxy.port}/{database}?sslmode=disable"
         self.log_file = str(directory / "log")
         self.flags = ("--workers", "1", *flags)
         self.environment = {}

@@ -12,8 +12,10 @@
 /* Without a sign of the server: usually, which is a bit longer than it takes for a statement, and
  * where an index or a large table takes its time. systemd's watchdog wants a sign every 30 s. */
 enum { DEADLINE_SECONDS = 14, PATIENCE_SECONDS = 86400 };
-#define DOUBT_SECONDS 1.0 /* without a sign, after which somebody looks whether it is there, */
-#define LOOK_MS       200 /* and between two looks for what was found */
+#define DOUBT_SECONDS   1.0 /* without a sign, after which somebody looks whether it is there, */
+#define LOOK_MS         200 /* and between two looks for what was found */
+#define AT_ONCE_SECONDS 1.0 /* in which an answer to a connect costs little */
+#define NO_ROOM         "53300" /* the SQLSTATE of too_many_connections */
 
 /* What the server does for a session. It ends the transaction of a client that is frozen, or cut off
  * without a word, because the locks that it holds would stop all others. */
@@ -50,7 +52,6 @@ void postgresql_disconnect(struct postgresql_session *session) {
     session->connection = NULL;
     session->running = NULL;
     session->reads_alone = false;
-    session->is_full = false;
     session->has_grown = false;
 }
 
@@ -70,10 +71,19 @@ static bool is_about_address(const char *message, const char *uri) {
     return strstr(message, uri) || strstr(message, "URI") || strstr(message, "invalid ");
 }
 
-/* What servers and poolers say that are there, and have no connection left. */
-static bool is_about_room(const char *message) {
-    return strstr(message, "too many") || strstr(message, "connection slots") ||
-           strstr(message, "no more connections");
+/* Did whoever has answered at once have no connection left? A pooler says so in English, a server in
+ * its own language, and with its code only to those who want to know all: they ask again, and may be
+ * connected by that. */
+static bool is_for_lack_of_room(PGconn *connection, double seconds) {
+    if (!connection || pq.status(connection) == CONNECTION_OK || seconds > AT_ONCE_SECONDS)
+        return false;
+    if (strstr(pq.errorMessage(connection), "no more connections"))
+        return true;
+    pq.setErrorVerbosity(connection, PQERRORS_VERBOSE);
+    pq.reset(connection);
+    pq.setErrorVerbosity(connection, PQERRORS_DEFAULT);
+    return pq.status(connection) != CONNECTION_OK &&
+           strstr(pq.errorMessage(connection), " " NO_ROOM ": ");
 }
 
 bool postgresql_connect(struct postgresql_session *session, const char *uri, char *error,
@@ -89,7 +99,9 @@ bool postgresql_connect(struct postgresql_session *session, const char *uri, cha
     if (postgresql_is_connected(session))
         return true;
     postgresql_disconnect(session);
+    const double began = clock_monotonic();
     session->connection = pq.connectdbParams(keys, values, 1);
+    session->is_refused = is_for_lack_of_room(session->connection, clock_monotonic() - began);
     session->generation++;
     if (postgresql_is_connected(session) && pq.setnonblocking(session->connection, 1) == 0) {
         pq.setNoticeProcessor(session->connection, ignore, NULL);
@@ -102,10 +114,18 @@ bool postgresql_connect(struct postgresql_session *session, const char *uri, cha
     if (is_about_address(message, uri)) /* and may have its password in it */
         message = "that is no valid address of a database";
     one_line(message, error, error_size);
-    const bool is_full = is_about_room(message);
     postgresql_disconnect(session);
-    session->is_full = is_full;
     return false;
+}
+
+static void note_connect(const struct postgresql_session *session, bool is_connected, double began,
+                         const char *error) {
+    if (is_connected)
+        contact_accepted(session->store);
+    else if (session->is_refused)
+        contact_refused(session->store, error);
+    else
+        contact_lose(session->store, began, error);
 }
 
 enum store_status postgresql_take(struct postgresql_session *session) {
@@ -115,13 +135,17 @@ enum store_status postgresql_take(struct postgresql_session *session) {
         return STORE_AWAY;
     const struct postgresql_store *store = session->store;
     const bool is_past_pooler = session->is_direct && store->direct;
-    if (postgresql_connect(session, is_past_pooler ? store->direct : store->uri, error,
-                           sizeof error))
+    if (postgresql_is_connected(session))
         return STORE_OK;
-    log_line(LOG_WARN, "cannot connect to the database", "detail=\"%s\"", error);
-    if (!session->is_full && !is_past_pooler) /* others may have a way to the database */
-        contact_lose(session->store, began, error);
-    return STORE_AWAY;
+    if (!is_past_pooler && !contact_may_connect(session->store) && !session->is_vital)
+        return STORE_AWAY;
+    const bool is_connected = postgresql_connect(
+        session, is_past_pooler ? store->direct : store->uri, error, sizeof error);
+    if (!is_connected && (is_past_pooler || !session->is_refused))
+        log_line(LOG_WARN, "cannot connect to the database", "detail=\"%s\"", error);
+    if (!is_past_pooler) /* others may have a way to the database */
+        note_connect(session, is_connected, began, error);
+    return is_connected ? STORE_OK : STORE_AWAY;
 }
 
 /* How long a session waits for the server. */
@@ -188,7 +212,7 @@ static const struct meaning {
     {"57014", STORE_AWAY, false},  /* statement_timeout */
     {"08", STORE_AWAY, true},
     {"57P", STORE_AWAY, true},   /* the server stops, or an administrator has ended the session */
-    {"53300", STORE_AWAY, true}, /* no connections are left */
+    {NO_ROOM, STORE_AWAY, true}, /* no connections are left */
     {"25006", STORE_AWAY, true}, /* it is a standby by now */
     {"25P03", STORE_AWAY, true}, /* idle_in_transaction_session_timeout */
     {"", STORE_ERROR, false},

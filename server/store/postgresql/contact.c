@@ -7,9 +7,18 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 
-#define FIRST_PAUSE   0.05 /* seconds between two looks for a database that is away, at first, */
-#define LONGEST_PAUSE 1.0  /* and at most: a lease must be renewed soon after it is back */
-enum { LOOK_SECONDS = 2 }; /* for an answer when somebody looks */
+#define FIRST_PAUSE   0.05  /* seconds between two looks for a database that is away, at first, */
+#define LONGEST_PAUSE 1.0   /* and at most: a lease must be renewed soon after it is back */
+enum { LOOK_SECONDS = 2 };  /* for an answer when somebody looks */
+#define FIRST_REFUSED   0.1 /* seconds until the next try after the first refusal, */
+#define LONGEST_REFUSED 2.0 /* and at most */
+
+/* A server that has no connection left for this one. */
+struct crowd {
+    double since; /* monotonic seconds; 0: it has some, as far as is known */
+    double next;  /* when somebody may try again */
+    double pause;
+};
 
 struct contact {
     struct postgresql_store *store;
@@ -17,6 +26,7 @@ struct contact {
     struct bell bell;                   /* rings when something is wrong */
     atomic_bool is_lost, is_in_doubt;
     _Atomic double heard; /* monotonic time of the last sign of the database */
+    struct crowd crowd;   /* under the bell's mutex */
     unsigned seed;
 };
 
@@ -50,6 +60,64 @@ void contact_lose(struct postgresql_store *store, double since, const char *why)
     bell_ring(&store->contact->bell);
 }
 
+double postgresql_crowded(const struct store *store, bool *may_connect) {
+    struct contact *contact = ((const struct postgresql_store *)store)->contact;
+    *may_connect = true;
+    if (!contact)
+        return 0;
+    pthread_mutex_lock(&contact->bell.mutex);
+    const struct crowd crowd = contact->crowd;
+    pthread_mutex_unlock(&contact->bell.mutex);
+    const double now = clock_monotonic();
+    *may_connect = crowd.since == 0 || now >= crowd.next;
+    return crowd.since > 0 ? fmax(now - crowd.since, 1e-9) : 0;
+}
+
+bool contact_may_connect(struct postgresql_store *store) {
+    struct contact *contact = store->contact;
+    if (!contact)
+        return true;
+    pthread_mutex_lock(&contact->bell.mutex);
+    struct crowd *crowd = &contact->crowd;
+    const double now = clock_monotonic();
+    const bool may = crowd->since == 0 || now >= crowd->next;
+    if (may)
+        crowd->next = now + crowd->pause; /* the others wait for what it learns */
+    pthread_mutex_unlock(&contact->bell.mutex);
+    return may;
+}
+
+void contact_refused(struct postgresql_store *store, const char *why) {
+    struct contact *contact = store->contact;
+    if (!contact)
+        return;
+    pthread_mutex_lock(&contact->bell.mutex);
+    struct crowd *crowd = &contact->crowd;
+    const double now = clock_monotonic();
+    const bool is_first = crowd->since == 0;
+    crowd->pause = is_first ? FIRST_REFUSED : fmin(2 * crowd->pause, LONGEST_REFUSED);
+    crowd->next = now + crowd->pause;
+    if (is_first)
+        crowd->since = now;
+    pthread_mutex_unlock(&contact->bell.mutex);
+    if (is_first)
+        log_line(LOG_WARN, "the database has no connection left for this server", "why=\"%s\"",
+                 why);
+}
+
+void contact_accepted(struct postgresql_store *store) {
+    struct contact *contact = store->contact;
+    if (!contact)
+        return;
+    pthread_mutex_lock(&contact->bell.mutex);
+    const double since = contact->crowd.since;
+    contact->crowd = (struct crowd){0};
+    pthread_mutex_unlock(&contact->bell.mutex);
+    if (since > 0)
+        log_line(LOG_INFO, "the database has connections again", "seconds=%.1f",
+                 clock_monotonic() - since);
+}
+
 static void find(struct contact *contact) {
     const double seconds = postgresql_away(&contact->store->base);
     contact_heard(contact->store);
@@ -62,7 +130,7 @@ static bool is_there(struct contact *contact, char *why, size_t size) {
     struct postgresql_session *session = contact->session;
     const bool is_connected = postgresql_connect(session, contact->store->uri, why, size);
     postgresql_disconnect(session);
-    return is_connected || session->is_full;
+    return is_connected || session->is_refused;
 }
 
 /* Looks once. */

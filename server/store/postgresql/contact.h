@@ -17,4 +17,10 @@ void contact_doubt(struct postgresql_store *store);
  * (monotonic seconds), it is there nevertheless. */
 void contact_lose(struct postgresql_store *store, double since, const char *why);
 
+/* A server that has no connection left for this one is there: sessions that are open go on. Nobody
+ * asks it for another connection before a pause has passed, which grows with each refusal. */
+bool contact_may_connect(struct postgresql_store *store); /* true: the caller tries it now */
+void contact_refused(struct postgresql_store *store, const char *why);
+void contact_accepted(struct postgresql_store *store);
+
 #endif

@@ -511,6 +511,7 @@ const struct driver postgresql_driver = {
     .checkpoint = checkpoint,
     .keep_contact = postgresql_keep_contact,
     .away = postgresql_away,
+    .crowded = postgresql_crowded,
     .open_reader = postgresql_open_reader,
     .open_writer = postgresql_open_writer,
     .is_usable = is_usable,

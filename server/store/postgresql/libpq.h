@@ -37,6 +37,7 @@
     FUNCTION(port)                                                                                 \
     FUNCTION(putCopyData)                                                                          \
     FUNCTION(putCopyEnd)                                                                           \
+    FUNCTION(reset)                                                                                \
     FUNCTION(resultErrorField)                                                                     \
     FUNCTION(resultErrorMessage)                                                                   \
     FUNCTION(resultStatus)                                                                         \
@@ -45,6 +46,7 @@
     FUNCTION(sendQueryParams)                                                                      \
     FUNCTION(sendQueryPrepared)                                                                    \
     FUNCTION(serverVersion)                                                                        \
+    FUNCTION(setErrorVerbosity)                                                                    \
     FUNCTION(setNoticeProcessor)                                                                   \
     FUNCTION(setSingleRowMode)                                                                     \
     FUNCTION(setnonblocking)                                                                       \

@@ -24,8 +24,9 @@ struct postgresql_session {
     enum store_status trouble;
     bool is_pooled;   /* its connection is to a pooler, which gives each transaction any session */
     bool is_direct;   /* it must not be */
-    bool is_full;     /* the server has no connection left for it */
     bool has_grown;   /* its connection keeps the memory of a large row until it is closed */
+    bool is_vital;    /* the lease depends on it: it never waits until somebody may connect */
+    bool is_refused;  /* the server had no connection left for it */
     bool has_changed; /* in this transaction, of one that writes */
     long long own_lock; /* of one that writes: the advisory lock of its transactions */
 };
@@ -88,6 +89,7 @@ enum store_status postgresql_ask(struct postgresql_session *session, const char 
 /* As in driver.h (contact.c). */
 bool postgresql_keep_contact(struct store *store);
 double postgresql_away(const struct store *store);
+double postgresql_crowded(const struct store *store, bool *may_connect);
 
 /* ---------------------------------------------------------------- the database */
 

@@ -79,6 +79,7 @@ struct store_session *postgresql_open_writer(struct store *store, double patienc
     session->is_pooled = session->store->direct != NULL;
     session->patience = patience;
     postgresql_make_own_lock(session);
+    session->is_vital = true;
     return &session->base; /* begin connects it */
 }
 
