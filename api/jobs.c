@@ -333,7 +333,8 @@ enum http_next api_job_list(struct http_exchange *exchange) {
 struct change {
     const char *id; /* the real one, because "latest" may change */
     bool force;     /* only for a deletion */
-    double until;   /* only for a cancel: monotonic end of the wait */
+    double until;   /* only for a cancel: monotonic end of the wait, */
+    int64_t asked;  /* and when it was asked for */
     bool is_running;
 };
 
@@ -372,7 +373,8 @@ static void cancel_job(struct http_exchange *exchange, struct store_session *ses
     struct change *change = exchange->state;
     enum store_status status = resolve(exchange, session);
     if (status == STORE_OK)
-        status = store_job_cancel(session, change->id, clock_now_ms());
+        status =
+            store_job_cancel_again(session, change->id, change->asked, http_is_in_doubt(exchange));
     if (status == STORE_OK) /* another node may have begun with it since */
         status = resolve(exchange, session);
     if (status != STORE_OK) {
@@ -392,6 +394,7 @@ enum http_next api_job_cancel(struct http_exchange *exchange) {
     if (!change || !path_id(exchange, PROBLEM_NO_SUCH_JOB) || !no_query(exchange) ||
         !no_members(exchange))
         return HTTP_REPLY;
+    change->asked = clock_now_ms();
     exchange->state = change;
     exchange->after = interrupt_worker;
     return http_on_writer(exchange, cancel_job);

@@ -116,10 +116,11 @@ void problem_list(struct http_exchange *exchange, enum problem_code code, const 
 
 void problem_store(struct http_exchange *exchange, enum store_status status) {
     static const enum problem_code codes[STORE_ERROR + 1] = {
-        [STORE_OVER_LIMIT] = PROBLEM_DATABASE_FULL,  [STORE_FULL] = PROBLEM_DISK_FULL,
-        [STORE_NOT_FOUND] = PROBLEM_NOT_FOUND,       [STORE_DISK] = PROBLEM_DISK_ERROR,
-        [STORE_GONE] = PROBLEM_DATABASE_GONE,        [STORE_BUSY] = PROBLEM_DATABASE_UNAVAILABLE,
-        [STORE_AWAY] = PROBLEM_DATABASE_UNAVAILABLE, [STORE_IN_DOUBT] = PROBLEM_OUTCOME_UNKNOWN,
+        [STORE_OVER_LIMIT] = PROBLEM_DATABASE_FULL,   [STORE_FULL] = PROBLEM_DISK_FULL,
+        [STORE_NOT_FOUND] = PROBLEM_NOT_FOUND,        [STORE_DISK] = PROBLEM_DISK_ERROR,
+        [STORE_GONE] = PROBLEM_DATABASE_GONE,         [STORE_BUSY] = PROBLEM_DATABASE_UNAVAILABLE,
+        [STORE_TAKEN] = PROBLEM_DATABASE_UNAVAILABLE, [STORE_AWAY] = PROBLEM_DATABASE_UNAVAILABLE,
+        [STORE_IN_DOUBT] = PROBLEM_OUTCOME_UNKNOWN,
     };
     problem(exchange, codes[status] ? codes[status] : PROBLEM_STORE_UNAVAILABLE, NULL);
 }

@@ -329,7 +329,23 @@ enum store_status store_history_peaks(struct store_session *session, const char 
 
 /* ------------------------------------------------------------------ changes */
 
-enum store_status store_job_cancel(struct store_session *session, const char *id, int64_t now) {
+/* Has this very cancel ended the job before, by a commit without an answer? Nobody has counted it. */
+static enum store_status find_cancel(struct store_session *session, int64_t seq, int64_t now) {
+    int64_t is_there;
+    const enum store_status status =
+        sql_value(session,
+                  sql_prepare(session,
+                              "SELECT count(*) FROM job WHERE seq = ?1 AND status = 'cancelled'"
+                              " AND finished_at = ?2",
+                              "ii", seq, now),
+                  &is_there, STORE_ERROR);
+    if (status == STORE_OK)
+        sql_ended(session, JOB_CANCELLED, is_there);
+    return status;
+}
+
+enum store_status store_job_cancel_again(struct store_session *session, const char *id, int64_t now,
+                                         bool is_in_doubt) {
     int64_t seq;
     enum store_status status = sql_job_seq(session, id, &seq);
     if (status != STORE_OK)
@@ -343,10 +359,16 @@ enum store_status store_job_cancel(struct store_session *session, const char *id
                     " WHERE seq = ?1 AND status IN ('queued', 'running')"
                     " RETURNING CASE WHEN status = 'cancelled' THEN 1 ELSE 0 END",
                     "ii", seq, now);
-    status = sql_value(session, row, &has_ended, STORE_OK);
+    status = sql_value(session, row, &has_ended, STORE_NOT_FOUND);
+    if (status == STORE_NOT_FOUND) /* it was not active */
+        return is_in_doubt ? find_cancel(session, seq, now) : STORE_OK;
     if (status == STORE_OK)
         sql_ended(session, JOB_CANCELLED, has_ended);
     return status;
+}
+
+enum store_status store_job_cancel(struct store_session *session, const char *id, int64_t now) {
+    return store_job_cancel_again(session, id, now, false);
 }
 
 enum store_status store_job_delete(struct store_session *session, const char *id, bool force) {

@@ -373,6 +373,10 @@ enum store_status store_sparkline(struct store_session *session, const struct jo
 
 /* W. Queued: cancelled at once. Running: marked, the worker stops. Ended: nothing changes. */
 enum store_status store_job_cancel(struct store_session *session, const char *id, int64_t now);
+/* W. The same, for what may run several times: `now` is the same each time. is_in_doubt: an earlier
+ * run may have been committed, but was not counted. */
+enum store_status store_job_cancel_again(struct store_session *session, const char *id, int64_t now,
+                                         bool is_in_doubt);
 /* W. Deletes the job, its history, checkpoints and model. STORE_CONFLICT while running, unless
  * forced. */
 enum store_status store_job_delete(struct store_session *session, const char *id, bool force);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/base/counters.h"
+#include "server/store/driver.h"
 
 static void begin(void) {
     cr_assert(counters_start(1));
@@ -18,6 +19,8 @@ static void end(void) {
 
 TestSuite(endings, .init = begin, .fini = end);
 
+static const struct driver *real;
+static struct driver silent;
 static const struct job_end SUCCESS = {.status = JOB_SUCCEEDED};
 
 static void expect(unsigned succeeded, unsigned failed, unsigned cancelled) {
@@ -32,6 +35,22 @@ static void expect(unsigned succeeded, unsigned failed, unsigned cancelled) {
 
 static void commit(void) {
     cr_assert_eq(store_commit(session), STORE_OK);
+    cr_assert_eq(store_begin(session), STORE_OK);
+}
+
+/* A commit that takes place, and gets no answer. */
+static enum store_status unsure(struct store_session *one) {
+    const enum store_status status = real->commit(one);
+    return status == STORE_OK ? STORE_IN_DOUBT : status;
+}
+
+static void commit_without_answer(void) {
+    real = session->driver;
+    silent = *real;
+    silent.commit = unsure;
+    session->driver = &silent;
+    cr_assert_eq(store_commit(session), STORE_IN_DOUBT);
+    session->driver = real;
     cr_assert_eq(store_begin(session), STORE_OK);
 }
 
@@ -86,6 +105,27 @@ Test(endings, count_a_cancelled_job_when_it_ends) {
     expect(0, 0, 1);
     const struct job_end cancelled = {.status = JOB_CANCELLED};
     cr_assert_eq(store_finish(session, claim.id, claim.fence, &cancelled, 3), STORE_OK);
+    commit();
+    expect(0, 0, 2);
+}
+
+Test(endings, count_a_cancel_that_an_earlier_run_has_made) {
+    insert("a", 0);
+    insert("b", 0);
+    char id[ID_LENGTH + 1] = "", other[ID_LENGTH + 1] = "";
+    memset(id, 'a', ID_LENGTH);
+    memset(other, 'b', ID_LENGTH);
+    cr_assert_eq(store_job_cancel_again(session, id, 2, true), STORE_OK); /* the first was undone */
+    commit();
+    expect(0, 0, 1);
+    cr_assert_eq(store_job_cancel_again(session, id, 3, true), STORE_OK); /* another's */
+    cr_assert_eq(store_job_cancel_again(session, id, 2, false), STORE_OK);
+    commit();
+    expect(0, 0, 1);
+    cr_assert_eq(store_job_cancel(session, other, 4), STORE_OK);
+    commit_without_answer();
+    expect(0, 0, 1);
+    cr_assert_eq(store_job_cancel_again(session, other, 4, true), STORE_OK);
     commit();
     expect(0, 0, 2);
 }
