@@ -121,7 +121,8 @@ static bool look(struct events *events) {
         return false; /* logged; the next tick tries again */
     const struct event_filter filter = {
         .after = events->latest, .until = INT64_MAX, .limit = BATCH};
-    store_events(session, &filter, batch, &count);
+    if (store_events_settle(session) == STORE_OK)
+        store_events(session, &filter, batch, &count);
     store_release(events->store, session);
     if (count == 0)
         return false;

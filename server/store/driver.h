@@ -98,8 +98,10 @@ struct driver {
     /* The last id that was given to an event, also if it has been deleted. */
     enum store_status (*last_event)(struct store_session *session, int64_t *id);
     /* The same, but at most `wanted`, and such that no event with a smaller id can appear any more.
-     * It may wait for writers, and is not for the session of one. NULL: it is the last event. */
+     * At first it waits until it knows one. NULL: it is the last event. */
     enum store_status (*horizon)(struct store_session *session, int64_t wanted, int64_t *id);
+    /* Raises that, and waits for writers; not for the session of one. NULL with horizon. */
+    enum store_status (*settle)(struct store_session *session);
     double (*event_pause)(struct store *store); /* NULL: as long as nothing is committed here */
 
     /* Transactions. What fails with STORE_BUSY, STORE_TAKEN or STORE_AWAY has ended its

@@ -127,6 +127,10 @@ static enum store_status settle(struct store_session *session, int64_t wanted, i
     return session->driver->horizon ? session->driver->horizon(session, wanted, id) : STORE_OK;
 }
 
+enum store_status store_events_settle(struct store_session *session) {
+    return session->driver->settle ? session->driver->settle(session) : STORE_OK;
+}
+
 enum store_status store_events(struct store_session *session, const struct event_filter *filter,
                                struct event *events, int *count) {
     struct event_filter settled = *filter;

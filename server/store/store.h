@@ -422,13 +422,17 @@ struct event_filter {
     int64_t after, until; /* ids: after < id <= until */
     int limit;
 };
-/* Sets events [limit], in order, and *count. The caller clears them. */
+/* Sets events [limit], in order, and *count: those before which no other can appear any more. The
+ * caller clears them. */
 enum store_status store_events(struct store_session *session, const struct event_filter *filter,
                                struct event *events, int *count);
 /* The id of the newest event, even if that has been deleted; no earlier one can appear any more. Its bits from EVENT_MARK_BITS on are
  * the mark of the database (migrations/). */
 enum { EVENT_MARK_BITS = 32 };
 enum store_status store_event_last(struct store_session *session, int64_t *id);
+/* Finds out up to which event no other can appear any more. Waits up to a second for other processes
+ * that write, so it is for a thread of its own. */
+enum store_status store_events_settle(struct store_session *session);
 /* Seconds after which there may be events, although this process has committed nothing; INFINITY:
  * never. */
 double store_event_pause(struct store *store);

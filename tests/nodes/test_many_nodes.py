@@ -143,6 +143,32 @@ def test_a_node_starts_beside_transactions_that_take_long(nodes):
             writer.join()
 
 
+def test_requests_for_events_wait_for_no_transaction(nodes):
+    """While one hangs, only the thread of events waits for it, and seldom: each look makes all who want to write wait."""
+    (node,) = nodes(1, "--workers", "1")
+    first = node.submit(QUICK)
+    node.wait(first)
+    log = node.store.beside.log
+    with node.store.connect() as holding, node.store.connect() as database:
+        database.sql(f"ALTER DATABASE {node.store.database} SET log_statement = 'all'")
+        database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'denoised'")
+        eventually(lambda: node.get("/readyz").status == 200 and node.get("/v1/events.json").status == 200)
+        holding.sql("BEGIN")
+        holding.sql(AS_A_WRITER)
+        job = node.submit(QUICK)
+        node.wait(job)
+        before = log().count("SET LOCAL lock_timeout")
+        for _ in range(20):
+            assert node.get(f"/v1/jobs/{job}/events.json").json["items"] == [], "they are not settled"
+            stream = Stream(node, "/v1/events")
+            assert stream.status == 200
+            stream.close()
+        looks = log().count("SET LOCAL lock_timeout") - before
+        holding.sql("COMMIT")
+    assert looks < 20, "fewer than requests"
+    eventually(lambda: len(node.get(f"/v1/jobs/{job}/events.json").json["items"]) >= 6)
+
+
 def test_a_stopped_node_gives_its_job_away_at_once(nodes):
     two = nodes(2, "--workers", "1")
     job = two[0].submit(ENDLESS)

@@ -521,6 +521,7 @@ const struct driver postgresql_driver = {
     .used = used,
     .last_event = last_event,
     .horizon = postgresql_horizon,
+    .settle = postgresql_settle,
     .event_pause = postgresql_event_pause,
     .is_outdated = postgresql_is_outdated,
     .try_alone = postgresql_try_alone,

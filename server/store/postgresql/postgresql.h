@@ -36,9 +36,10 @@ struct horizon {
     atomic_llong id;        /* all up to this one are visible, or never will be; 0: not known yet */
     atomic_ullong commits;  /* of this process whose events are not behind it */
     _Atomic double heard;   /* monotonic seconds: when it was known to be up to date */
-    pthread_mutex_t mutex;  /* one thread at a time looks for it; guards the rest */
-    double looked, told;    /* when the last one did, and when the log told of delays */
-    atomic_int failures;    /* of its looks since the last success */
+    _Atomic double next;    /* the same: when to look for it again, at the earliest */
+    pthread_mutex_t mutex;  /* one thread at a time looks for it */
+    double told;            /* under the mutex: when the log told of delays */
+    atomic_int failures;    /* of looks since the last success */
     atomic_bool is_overdue; /* there is an event beyond it */
 };
 
@@ -135,6 +136,7 @@ void postgresql_make_own_lock(struct postgresql_session *session);
 /* As in driver.h. */
 struct store_session *postgresql_open_writer(struct store *store, double patience);
 enum store_status postgresql_horizon(struct store_session *session, int64_t wanted, int64_t *id);
+enum store_status postgresql_settle(struct store_session *session);
 double postgresql_event_pause(struct store *store);
 /* Somebody with a session of the server that has this number has told a horizon. False: it is not
  * new, or there is no such event, or the session is of somebody who could not have made one. */

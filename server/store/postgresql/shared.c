@@ -1,4 +1,5 @@
 /* What several nodes on one database need: sessions of their own for leases, and events in order. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,11 @@
 #define LOCK_TO_WRITE "SELECT pg_advisory_xact_lock_shared" POSTGRESQL_LOCK(1684369007)
 /* New writers wait for somebody who waits for the old ones: not longer than this many ms. */
 #define BEGIN_LOOKING                                                                              \
-    "BEGIN; SET LOCAL lock_timeout = %d; SELECT pg_try_advisory_xact_lock" POSTGRESQL_LOCK(        \
-        1684369008)
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = %d; SELECT "                   \
+    "pg_try_advisory_xact_lock" POSTGRESQL_LOCK(1684369008)
+#define TRY_LOOKING                                                                                \
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_try_advisory_xact_lock" POSTGRESQL_LOCK(      \
+        1684369007)
 /* The second is a statement of its own, so it sees what was committed before the lock was obtained. */
 #define AWAIT_WRITERS                                                                              \
     "SELECT pg_advisory_xact_lock" POSTGRESQL_LOCK(1684369007) ";" POSTGRESQL_NEWEST_EVENT
@@ -33,18 +37,16 @@
     "pg_stat_get_activity(%d))"
 
 enum {
-    /* How often, and how far apart, a server that starts looks for the horizon: longer than the
-     * server lets a transaction idle. */
-    FIRST_LOOKS = 200,
-    FIRST_PAUSE_NS = 30000000,
+    FIRST_SECONDS = 60, /* for the first horizon: longer than the server lets a transaction idle */
     FAILURES_TO_TELL = 3,
     TELL_SECONDS = 60, /* between two lines in the log */
-    LONGEST_SHIFT = 4, /* the pause after failures is at most 16 times the least */
     /* How long a look waits. A report of many epochs can take a second of a busy database, and with
      * enough nodes there is always one: each look waits twice as long as the one that failed before
      * it, so that one succeeds in the end. */
     LEAST_WAIT_MS = 30,
-    WAIT_SHIFT = 5, /* at most 32 times that */
+    WAIT_SHIFT = 5,  /* at most 32 times that */
+    REST = 2,        /* times that wait until the next look, so that writers get on meanwhile */
+    REQUEST_MS = 50, /* that a request waits for the thread that looks */
 };
 #define LOOK_SECONDS  0.025 /* between two looks, at least, */
 #define FLOOR_SECONDS 1.0   /* and at most, unless others tell their horizon */
@@ -99,21 +101,21 @@ static void raise_to(atomic_llong *horizon, int64_t id) {
     }
 }
 
-/* Waits until every id that was given to an event is visible or will never be: ids are given under
- * the shared lock, which ends after the commit is visible. *newest stays NULL if a writer takes long
- * (*is_late), or if another node is at it. */
-static enum store_status pass_barrier(struct postgresql_session *reader, char **newest,
-                                      bool *is_late) {
-    const int failures = atomic_load(&reader->store->horizon.failures);
-    char *is_ours = NULL;
-    char begin[sizeof BEGIN_LOOKING + 20], end[sizeof END_LOOKING + 20];
-    snprintf(begin, sizeof begin, BEGIN_LOOKING,
-             LEAST_WAIT_MS << (failures < WAIT_SHIFT ? failures : WAIT_SHIFT));
-    enum store_status status = postgresql_ask(reader, begin, &is_ours);
-    if (status == STORE_OK && is_ours && strcmp(is_ours, "t") == 0)
-        *is_late = postgresql_ask(reader, AWAIT_WRITERS, newest) != STORE_OK;
-    free(is_ours);
-    if (*is_late) {
+/* Begins a transaction with a lock, if that is free. */
+static bool obtain(struct postgresql_session *reader, const char *begin) {
+    char *answer = NULL;
+    const bool is_ours =
+        postgresql_ask(reader, begin, &answer) == STORE_OK && answer && strcmp(answer, "t") == 0;
+    free(answer);
+    return is_ours;
+}
+
+/* Sets *newest while the transaction holds the lock, and then tells others; *newest is NULL if
+ * something fails. */
+static enum store_status end_looking(struct postgresql_session *reader, const char *ask,
+                                     char **newest) {
+    char end[sizeof END_LOOKING + 20];
+    if (ask && postgresql_ask(reader, ask, newest) != STORE_OK) {
         free(*newest);
         *newest = NULL;
     }
@@ -122,28 +124,50 @@ static enum store_status pass_barrier(struct postgresql_session *reader, char **
     return postgresql_command(reader, *newest ? end : "ROLLBACK");
 }
 
-/* Notes how a look has ended, which began after so many commits. */
-static void note_look(struct horizon *horizon, unsigned long long commits, bool is_known,
-                      bool is_late) {
-    horizon->looked = clock_monotonic();
-    atomic_store(&horizon->is_overdue, !is_known);
-    if (is_late)
-        atomic_fetch_add(&horizon->failures, 1);
-    else if (is_known) /* neither, if another node is at it */
-        atomic_store(&horizon->failures, 0);
-    if (is_late && atomic_load(&horizon->failures) == FAILURES_TO_TELL &&
-        horizon->looked - horizon->told >= TELL_SECONDS) {
-        horizon->told = horizon->looked;
+static int wait_ms(const struct horizon *horizon) {
+    const int failures = atomic_load(&horizon->failures);
+    return LEAST_WAIT_MS << (failures < WAIT_SHIFT ? failures : WAIT_SHIFT);
+}
+
+/* Waits until every id that was given to an event is visible or will never be: ids are given under
+ * the shared lock, which ends after the commit is visible. *newest stays NULL if a writer takes long
+ * (*is_late), or if another node is at it. */
+static enum store_status pass_barrier(struct postgresql_session *reader, char **newest,
+                                      bool *is_late) {
+    char begin[sizeof BEGIN_LOOKING + 20];
+    snprintf(begin, sizeof begin, BEGIN_LOOKING, wait_ms(&reader->store->horizon));
+    const bool is_ours = obtain(reader, begin);
+    const enum store_status status = end_looking(reader, is_ours ? AWAIT_WRITERS : NULL, newest);
+    *is_late = is_ours && !*newest;
+    return status;
+}
+
+/* Notes a look that began after so many commits and has found this event to be the last. */
+static void note_success(struct horizon *horizon, unsigned long long commits, int64_t newest) {
+    const double now = clock_monotonic();
+    raise_to(&horizon->id, newest);
+    atomic_store(&horizon->commits, commits);
+    atomic_store(&horizon->heard, now);
+    atomic_store(&horizon->next, now + LOOK_SECONDS);
+    atomic_store(&horizon->failures, 0);
+    atomic_store(&horizon->is_overdue, false);
+}
+
+/* Notes a look that has found nothing, because a writer takes long (is_late), or another node is at
+ * it. */
+static void note_failure(struct horizon *horizon, bool is_late) {
+    const double now = clock_monotonic();
+    atomic_store(&horizon->next, now + REST * wait_ms(horizon) / 1000.0);
+    atomic_store(&horizon->is_overdue, true);
+    if (is_late && atomic_fetch_add(&horizon->failures, 1) + 1 == FAILURES_TO_TELL &&
+        now - horizon->told >= TELL_SECONDS) {
+        horizon->told = now;
         log_line(LOG_WARN, "events wait for a transaction that takes long", NULL);
-    }
-    if (is_known) {
-        atomic_store(&horizon->commits, commits);
-        atomic_store(&horizon->heard, horizon->looked);
     }
 }
 
 /* Raises the horizon to the newest event, if it can. The mutex is held. */
-static enum store_status look_once(struct postgresql_session *reader) {
+static enum store_status look(struct postgresql_session *reader) {
     struct horizon *horizon = &reader->store->horizon;
     const unsigned long long commits = atomic_load(&reader->store->commits);
     char *newest = NULL;
@@ -153,28 +177,45 @@ static enum store_status look_once(struct postgresql_session *reader) {
         free(newest);
         newest = NULL;
         status = pass_barrier(reader, &newest, &is_late);
-        if (newest)
-            raise_to(&horizon->id, strtoll(newest, NULL, 10));
     }
-    note_look(horizon, commits, newest != NULL, is_late);
+    if (newest)
+        note_success(horizon, commits, strtoll(newest, NULL, 10));
+    else
+        note_failure(horizon, is_late);
     free(newest);
     return status;
 }
 
-/* Can there be events beyond the horizon: of this process, or of others that were not heard? */
-static bool is_due(struct postgresql_store *store) {
-    const struct horizon *horizon = &store->horizon;
-    return atomic_load(&horizon->commits) != atomic_load(&store->commits) ||
-           clock_monotonic() - atomic_load(&horizon->heard) >= FLOOR_SECONDS ||
-           atomic_load(&horizon->id) == 0;
+/* The same if there is no writer just now; it makes nobody wait. The mutex is held. */
+static enum store_status glance(struct postgresql_session *reader) {
+    const unsigned long long commits = atomic_load(&reader->store->commits);
+    char *newest = NULL;
+    const bool is_free = obtain(reader, TRY_LOOKING);
+    const enum store_status status =
+        end_looking(reader, is_free ? POSTGRESQL_NEWEST_EVENT : NULL, &newest);
+    if (newest)
+        note_success(&reader->store->horizon, commits, strtoll(newest, NULL, 10));
+    free(newest);
+    return status;
 }
 
-double postgresql_event_pause(struct store *store) {
-    const struct horizon *horizon = &((struct postgresql_store *)store)->horizon;
-    const int failures = atomic_load(&horizon->failures);
-    if (!atomic_load(&horizon->is_overdue))
+/* Has this process committed what may be beyond the horizon? */
+static bool has_own(struct postgresql_store *store) {
+    return atomic_load(&store->horizon.commits) != atomic_load(&store->commits);
+}
+
+/* The same, or have others that were not heard? */
+static bool is_due(struct postgresql_store *store) {
+    const struct horizon *horizon = &store->horizon;
+    return has_own(store) || atomic_load(&horizon->id) == 0 ||
+           clock_monotonic() - atomic_load(&horizon->heard) >= FLOOR_SECONDS;
+}
+
+double postgresql_event_pause(struct store *base) {
+    struct postgresql_store *store = (struct postgresql_store *)base;
+    if (!atomic_load(&store->horizon.is_overdue) && !has_own(store))
         return FLOOR_SECONDS;
-    return LOOK_SECONDS * (1 << (failures < LONGEST_SHIFT ? failures : LONGEST_SHIFT));
+    return fmax(atomic_load(&store->horizon.next) - clock_monotonic(), LOOK_SECONDS);
 }
 
 bool postgresql_heard(struct postgresql_session *session, int64_t id, int teller) {
@@ -191,7 +232,8 @@ bool postgresql_heard(struct postgresql_session *session, int64_t id, int teller
         return false;
     raise_to(&horizon->id, id);
     atomic_store(&horizon->heard, now);
-    /* If there is one of this process beyond it, the next look finds it. */
+    /* If there is one of this process beyond it, the next look finds it, and need not be late. */
+    atomic_store(&horizon->next, now);
     atomic_store(&horizon->failures, 0);
     atomic_store(&horizon->is_overdue, false);
     return true;
@@ -201,20 +243,57 @@ void postgresql_suspect(struct postgresql_store *store) {
     atomic_store(&store->horizon.heard, -FLOOR_SECONDS);
 }
 
-static void sleep_for(double seconds) {
-    if (seconds > 0)
-        nanosleep(&(struct timespec){.tv_nsec = (long)(1e9 * seconds)}, NULL);
+enum store_status postgresql_settle(struct store_session *session) {
+    struct postgresql_session *reader = (struct postgresql_session *)session;
+    struct horizon *horizon = &reader->store->horizon;
+    enum store_status status = reader->connection ? STORE_OK : STORE_AWAY;
+    pthread_mutex_lock(&horizon->mutex);
+    if (status == STORE_OK && is_due(reader->store) &&
+        clock_monotonic() >= atomic_load(&horizon->next))
+        status = look(reader);
+    pthread_mutex_unlock(&horizon->mutex);
+    return session->status = status;
 }
 
-/* One at a time: who has waited finds the answer. */
-static enum store_status look(struct postgresql_session *reader) {
+static void sleep_until(double time) {
+    const double seconds = fmax(time - clock_monotonic(), 0);
+    nanosleep(&(struct timespec){.tv_sec = (time_t)seconds,
+                                 .tv_nsec = (long)(1e9 * (seconds - floor(seconds)))},
+              NULL);
+}
+
+/* A server that starts knows no horizon yet: as if there were no events, it would tell all again. */
+static enum store_status look_first(struct postgresql_session *reader) {
     struct horizon *horizon = &reader->store->horizon;
-    enum store_status status = STORE_OK;
-    pthread_mutex_lock(&horizon->mutex);
-    if (is_due(reader->store)) {
-        sleep_for(horizon->looked + LOOK_SECONDS - clock_monotonic());
-        status = look_once(reader);
+    const double until = clock_monotonic() + FIRST_SECONDS;
+    enum store_status status = postgresql_settle(&reader->base);
+    while (status == STORE_OK && atomic_load(&horizon->id) == 0 && clock_monotonic() < until) {
+        sleep_until(atomic_load(&horizon->next));
+        status = postgresql_settle(&reader->base);
     }
+    if (status == STORE_OK && atomic_load(&horizon->id) == 0) {
+        log_line(LOG_ERROR, "other nodes write without a pause, so the last event is not known",
+                 NULL);
+        status = STORE_ERROR;
+    }
+    return status;
+}
+
+/* For a client that asks for what it has just done. It does not wait for writers, and while some take
+ * long, nor for the thread that does. */
+static enum store_status look_for_own(struct postgresql_session *reader) {
+    struct horizon *horizon = &reader->store->horizon;
+    const int ms = atomic_load(&horizon->failures) > 0 ? 0 : REQUEST_MS;
+    enum store_status status = STORE_OK;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += ms * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    if (pthread_mutex_clocklock(&horizon->mutex, CLOCK_MONOTONIC, &until) != 0)
+        return STORE_OK;
+    if (has_own(reader->store))
+        status = glance(reader);
     pthread_mutex_unlock(&horizon->mutex);
     return status;
 }
@@ -229,25 +308,13 @@ enum store_status postgresql_horizon(struct store_session *session, int64_t want
         *id = wanted < *id ? wanted : *id;
         return seen;
     }
-    struct postgresql_store *store = reader->store;
+    const atomic_llong *horizon = &reader->store->horizon.id;
     enum store_status status = STORE_OK;
-    *id = wanted;
-    if (wanted <= atomic_load(&store->horizon.id))
-        return STORE_OK;
-    if (!reader->reads_alone && is_due(store))
-        status = look(reader);
-    /* A server that starts knows none yet: as if there were no events, it would tell all again. */
-    for (int i = 0; i < FIRST_LOOKS && status == STORE_OK && atomic_load(&store->horizon.id) == 0;
-         i++) {
-        nanosleep(&(struct timespec){.tv_nsec = FIRST_PAUSE_NS}, NULL);
-        status = reader->reads_alone ? STORE_ERROR : look(reader);
-    }
-    const int64_t known = atomic_load(&store->horizon.id);
+    if (atomic_load(horizon) == 0)
+        status = reader->reads_alone ? STORE_ERROR : look_first(reader);
+    else if (wanted > atomic_load(horizon) && !reader->reads_alone && has_own(reader->store))
+        status = look_for_own(reader);
+    const int64_t known = atomic_load(horizon);
     *id = wanted < known ? wanted : known;
-    if (status == STORE_OK && known == 0) {
-        log_line(LOG_ERROR, "other nodes write without a pause, so the last event is not known",
-                 NULL);
-        status = STORE_ERROR;
-    }
     return session->status = status;
 }
