@@ -41,7 +41,6 @@ struct events {
     long least_ns;
     void (*queued)(void *listener); /* or NULL */
     void *queue_listener;
-    bool was_away; /* the database, when the thread looked last */
 };
 
 static void put_event(const struct events *events, const struct event *event, struct buffer *out) {
@@ -140,16 +139,14 @@ static bool look(struct events *events) {
     return count == BATCH;
 }
 
-/* Wakes streams that were silent, or open, for too long: events_next() decides what they send. When
- * the database is back, it wakes all: some may have waited for it to read what they have missed. */
+/* Wakes streams that were silent, or open, for too long, and those that could not read what they have
+ * missed: events_next() decides what they send. */
 static void wake_silent(struct events *events) {
     const double now = clock_monotonic();
-    const bool is_away = store_away(events->store) > 0;
-    const bool is_back = events->was_away && !is_away;
-    events->was_away = is_away;
+    const bool is_there = store_away(events->store) == 0;
     pthread_mutex_lock(&events->bell.mutex);
     for (struct listener *listener = events->listeners; listener; listener = listener->next)
-        if (is_back || now - listener->spoke >= HEARTBEAT_SECONDS ||
+        if ((listener->has_to_read && is_there) || now - listener->spoke >= HEARTBEAT_SECONDS ||
             now - listener->began >= LONGEST_SECONDS)
             http_wake(listener->exchange);
     pthread_mutex_unlock(&events->bell.mutex);
@@ -288,12 +285,19 @@ static enum store_status read_stored(struct listener *listener, int64_t until,
     return STORE_OK;
 }
 
+static void note_has_to_read(struct listener *listener) {
+    pthread_mutex_lock(&listener->events->bell.mutex);
+    listener->has_to_read = true;
+    pthread_mutex_unlock(&listener->events->bell.mutex);
+}
+
 /* Appends whatever is new for this stream, or reports its end. */
 static enum http_piece read_news(struct listener *listener, struct buffer *out) {
     struct events *events = listener->events;
     pthread_mutex_lock(&events->bell.mutex);
     const int64_t until = events->latest;
     const bool is_behind = listener->after < events->base;
+    listener->has_to_read = false;
     if (!is_behind)
         copy_remembered(events, listener, out);
     pthread_mutex_unlock(&events->bell.mutex);
@@ -301,10 +305,10 @@ static enum http_piece read_news(struct listener *listener, struct buffer *out) 
     if (!is_behind && !may_end)
         return HTTP_PIECE_MORE;
     struct store_session *session = store_acquire(events->store);
-    if (!session)
-        return store_why_none(events->store) == STORE_AWAY ? HTTP_PIECE_MORE : HTTP_PIECE_FAIL;
     bool over = false;
-    enum store_status status = is_behind ? read_stored(listener, until, session, out) : STORE_OK;
+    enum store_status status = !session    ? store_why_none(events->store)
+                               : is_behind ? read_stored(listener, until, session, out)
+                                           : STORE_OK;
     if (status == STORE_OK && out->length == 0 && may_end) {
         /* A commit in the meantime sets the mark again when its text is copied. */
         listener->may_be_over = false;
@@ -312,9 +316,12 @@ static enum http_piece read_news(struct listener *listener, struct buffer *out) 
             store_events_over(session, listener->jobs, listener->job_count, listener->after, &over);
         listener->may_be_over = status == STORE_AWAY;
     }
-    store_release(events->store, session);
-    if (status == STORE_AWAY)
-        return HTTP_PIECE_MORE; /* the stream goes on when the database is back */
+    if (session)
+        store_release(events->store, session);
+    if (status == STORE_AWAY) {
+        note_has_to_read(listener); /* then the stream goes on */
+        return HTTP_PIECE_MORE;
+    }
     return status != STORE_OK ? HTTP_PIECE_FAIL : over ? HTTP_PIECE_LAST : HTTP_PIECE_MORE;
 }
 

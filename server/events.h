@@ -28,6 +28,7 @@ struct listener {
     struct listener *previous, *next;
     double began, spoke; /* monotonic seconds; when it last sent something */
     bool may_be_over;    /* the last event of a watched job may have been sent */
+    bool has_to_read;    /* it could not read the database, and tries again soon */
 };
 
 /* data: writes an event's data, as one line. watch: hears of each event. */
