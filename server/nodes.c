@@ -98,7 +98,6 @@ static void tell(struct nodes *nodes, void (*what)(void *listener)) {
 
 /* Also finds out what there is to do. False: the lease was not renewed. */
 static bool renew(struct nodes *nodes) {
-    const double began = clock_monotonic();
     struct duties *duties = &nodes->duties;
     *duties = (struct duties){0};
     enum store_status status = send_renewal(nodes, duties);
@@ -108,11 +107,12 @@ static bool renew(struct nodes *nodes) {
         nodes->since = INFINITY;
         status = in_transaction(nodes, run_join, NULL);
     }
-    if (status != STORE_OK || began - nodes->renewed > nodes->config.lease)
+    const double now = clock_monotonic(); /* the answer may have come long after the lease */
+    if (status != STORE_OK || duties->was_over || now - nodes->renewed > nodes->config.lease)
         nodes->since = INFINITY;
     if (status != STORE_OK)
         return false;
-    nodes->renewed = clock_monotonic();
+    nodes->renewed = now;
     if (isinf(nodes->since))
         nodes->since = nodes->renewed;
     if (duties->claim)

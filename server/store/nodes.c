@@ -52,18 +52,22 @@ enum store_status store_offer(struct store_session *session, const char *const *
                                        " OR EXISTS (SELECT 1 FROM blob WHERE writer IS NOT NULL"   \
                                        "            AND writer NOT IN (SELECT node.id FROM node))"
 
+/* PostgreSQL's subqueries see the row as it was before the update. */
 enum store_status store_node_renew(struct store_session *session, int64_t lease, bool is_draining,
                                    struct duties *duties) {
     struct sql_statement *row =
         sql_prepare(session,
                     "UPDATE node SET lease_until = (SELECT ms FROM clock) + ?2, draining = ?3"
                     " WHERE id = ?1 RETURNING CASE WHEN " IS_ANY_GONE " THEN 1 ELSE 0 END,"
-                    " CASE WHEN EXISTS (SELECT 1 FROM job WHERE " SQL_CAN_RUN ") THEN 1 ELSE 0 END",
+                    " CASE WHEN EXISTS (SELECT 1 FROM job WHERE " SQL_CAN_RUN ") THEN 1 ELSE 0 END,"
+                    " CASE WHEN (SELECT old.lease_until FROM node AS old WHERE old.id = ?1)"
+                    "  < (SELECT ms FROM clock) THEN 1 ELSE 0 END",
                     "tii", session->node, lease, (int64_t)is_draining);
     const bool found = sql_row(session, row);
     *duties = (struct duties){0};
     if (found)
-        *duties = (struct duties){.take_over = sql_int(row, 0), .claim = sql_int(row, 1)};
+        *duties = (struct duties){
+            .take_over = sql_int(row, 0), .claim = sql_int(row, 1), .was_over = sql_int(row, 2)};
     return sql_found(session, row, found, STORE_LOST);
 }
 

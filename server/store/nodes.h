@@ -31,6 +31,7 @@ enum store_status store_node_join(struct store_session *session, const struct no
 struct duties {
     bool take_over; /* others may have died (store_take_over) */
     bool claim;     /* jobs are queued that it can run */
+    bool was_over;  /* its lease had ended by the clock of the database, which is a shared one */
 };
 /* W, or without a transaction after store_connect: the statement is one of its own then. Renews the
  * lease of the session's node. STORE_LOST: a sweep has taken it for dead. */

@@ -84,6 +84,20 @@ Test(nodes, a_job_of_a_dead_node_runs_elsewhere) {
     claim_clear(&new);
 }
 
+Test(nodes, a_node_hears_that_its_lease_was_over) {
+    char self[40];
+    struct duties duties;
+    id_new(self);
+    be(self);
+    cr_assert_eq(store_node_renew(session, LEASE, false, &duties), STORE_OK);
+    cr_expect_not(duties.was_over);
+    let_lease_end();
+    cr_assert_eq(store_node_renew(session, LEASE, false, &duties), STORE_OK);
+    cr_expect_eq(duties.was_over, store_is_shared(store));
+    cr_assert_eq(store_node_renew(session, LEASE, false, &duties), STORE_OK);
+    cr_expect_not(duties.was_over);
+}
+
 Test(nodes, a_node_whose_lease_has_ended_claims_nothing) {
     char id[40], self[40];
     struct claim claim;
