@@ -19,7 +19,7 @@ struct config {
     int workers;
     int samplers;
     double checkpoint_seconds;
-    int node_lease;   /* seconds */
+    int node_lease; /* seconds */
     int database_connections;
     int max_database; /* MiB; 0: no limit */
     int keep_events_days, keep_jobs_days;
@@ -47,6 +47,8 @@ bool config_read(struct config *config, int argc, char **argv, char *error, size
 
 /* Logs each variable DENOISED_* that is not a setting, or not meant as one. */
 void config_look_around(void);
+/* Is the database on a server, rather than a file? */
+bool config_has_server(const struct config *config);
 
 /* Prints the table on standard output: for a terminal, as Markdown, or for a manual page. */
 void config_help(void);

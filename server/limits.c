@@ -25,8 +25,8 @@ void limits_open_standard(void) {
     close(fd);
 }
 
-int limits_connections(int wanted, int threads) {
-    const int reserve = OWN_FILES + FILES_OF_THREAD * (SERVING_THREADS + threads);
+int limits_connections(int wanted, int threads, int database) {
+    const int reserve = OWN_FILES + FILES_OF_THREAD * (SERVING_THREADS + threads) + database;
     const rlim_t needed = (rlim_t)reserve + (rlim_t)wanted;
     const rlim_t useful = needed + LINGER_SOCKETS; /* a server can do without these */
     struct rlimit files;

@@ -259,7 +259,8 @@ static bool open_front(struct process *process) {
     if (!http_socket_bind(&process->socket, config->host, config->port, error, size))
         return false;
     process->connections =
-        limits_connections(config->max_connections, config->workers + config->samplers);
+        limits_connections(config->max_connections, config->workers + config->samplers,
+                           config_has_server(config) ? config->database_connections : 0);
     if (!process->socket.is_loopback && !config->api_keys && !config->anonymous)
         snprintf(error, size,
                  "%s can be reached from other machines, so anybody there could use the server: "
