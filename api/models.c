@@ -449,14 +449,11 @@ static bool is_gone(enum job_error error) {
 
 bool load_training_data(struct http_exchange *exchange, const struct model *row,
                         struct dn_data *data, bool *gone) {
-    struct store_session *session = begin_reading(exchange);
     struct training training = {0};
     struct training_failure failure = {0};
     enum dn_status status = DN_OK;
-    if (!session)
-        return false;
-    const bool loaded = api_load_training(row->spec, session, &training, &failure);
-    end_reading(exchange, session);
+    const bool loaded =
+        api_load_training(row->spec, service_of(exchange)->store, &training, &failure);
     if (!loaded && gone && is_gone(failure.error))
         *gone = true;
     else if (!loaded && failure.error)

@@ -105,12 +105,22 @@ static bool load_uploads(const struct job_request *request, struct store_session
     return true;
 }
 
-static bool draw(const struct job_request *request, struct store_session *session,
-                 struct training *training, struct training_failure *failure) {
+static bool read_uploads(const struct job_request *request, struct store *store,
+                         struct uploads *uploads, struct training_failure *failure) {
+    struct store_session *session = store_acquire(store);
+    if (!session)
+        return fail_to_read(failure, store_why_none(store));
+    const bool is_read = load_uploads(request, session, uploads, failure);
+    store_release(store, session);
+    return is_read;
+}
+
+static bool draw(const struct job_request *request, struct store *store, struct training *training,
+                 struct training_failure *failure) {
     struct uploads *uploads = calloc(1, sizeof *uploads);
     if (!uploads)
         return fail(failure, JOB_ERROR_NO_MEMORY);
-    bool drawn = load_uploads(request, session, uploads, failure);
+    bool drawn = read_uploads(request, store, uploads, failure);
     if (drawn) {
         enum dn_status status =
             dn_data_draw(&request->spec, uploads->points, &training->data, &failure->why);
@@ -125,7 +135,7 @@ static bool draw(const struct job_request *request, struct store_session *sessio
     return drawn;
 }
 
-bool api_load_training(const char *text, struct store_session *session, struct training *training,
+bool api_load_training(const char *text, struct store *store, struct training *training,
                        struct training_failure *failure) {
     struct arena arena = {0};
     struct job_request request;
@@ -134,7 +144,7 @@ bool api_load_training(const char *text, struct store_session *session, struct t
         failure->error = arena.failed ? JOB_ERROR_NO_MEMORY : JOB_ERROR_SPEC_UNREADABLE;
     training->spec = request.spec;
     if (loaded && spec_has_uploads(&request.spec))
-        loaded = draw(&request, session, training, failure);
+        loaded = draw(&request, store, training, failure);
     arena_clear(&arena);
     return loaded;
 }

@@ -114,8 +114,9 @@ PROBLEM(OUTCOME_UNKNOWN, "outcome_unknown", 503,
 PROBLEM(STORE_UNAVAILABLE, "store_unavailable", 503,
         "The database could not be used. See the server's log for the reason.")
 PROBLEM(DATABASE_UNAVAILABLE, "database_unavailable", 503,
-        "The database cannot be reached at the moment. Nothing has changed: try again after "
-        "Retry-After seconds. The server goes on by itself when the database is back.")
+        "The database cannot be reached at the moment, or all connections to it are in use. "
+        "Nothing has changed: try again after Retry-After seconds. The server goes on by itself "
+        "when the database is back.")
 PROBLEM(DISK_ERROR, "disk_error", 503,
         "The database's disk reported an error; see the server's log. Nothing has changed.")
 PROBLEM(DATABASE_GONE, "database_gone", 503,

@@ -63,28 +63,24 @@ static enum ending fail(struct attempt *attempt, enum job_error error, const cha
 
 /* ------------------------------------------------------------------ where to begin */
 
-/* Reads from the store. A database that is away is waited for, as long as the server runs; then the
- * reading begins anew. */
-static enum store_status read_store(struct attempt *attempt,
-                                    enum store_status (*read)(struct attempt *attempt,
-                                                              struct store_session *session)) {
-    struct store *store = attempt->config->store;
+/* Tries to read from the store. A database that is away is waited for, as long as the server runs;
+ * then the reading begins anew. */
+static enum store_status read_when_there(struct attempt *attempt,
+                                         enum store_status (*read)(struct attempt *attempt)) {
     for (;;) {
-        struct store_session *session = store_acquire(store);
-        const enum store_status status = session ? read(attempt, session) : store_why_none(store);
-        if (session)
-            store_release(store, session);
+        const enum store_status status = read(attempt);
         if (status != STORE_AWAY || atomic_load(&attempt->interruption->server_is_done))
             return status;
         nanosleep(&(struct timespec){.tv_nsec = WAIT_NS}, NULL);
     }
 }
 
-static enum store_status load(struct attempt *attempt, struct store_session *session) {
+static enum store_status load(struct attempt *attempt) {
     struct training_failure *failure = &attempt->failure;
     attempt->training = (struct training){0};
     *failure = (struct training_failure){0};
-    if (attempt->config->load(attempt->claim->spec, session, &attempt->training, failure))
+    if (attempt->config->load(attempt->claim->spec, attempt->config->store, &attempt->training,
+                              failure))
         return STORE_OK;
     return failure->error ? STORE_NOT_FOUND : failure->store;
 }
@@ -111,9 +107,16 @@ static enum store_status drop_checkpoint(struct attempt *attempt) {
 }
 
 /* Reads the bytes of the claim's checkpoint, without keeping the writer busy. */
-static enum store_status read_checkpoint(struct attempt *attempt, struct store_session *session) {
+static enum store_status read_checkpoint(struct attempt *attempt) {
     struct checkpoint *checkpoint = &attempt->claim->checkpoint;
-    return store_blob_read(session, checkpoint->blob, checkpoint->size, &checkpoint->bytes);
+    struct store *store = attempt->config->store;
+    struct store_session *session = store_acquire(store);
+    if (!session)
+        return store_why_none(store);
+    const enum store_status status =
+        store_blob_read(session, checkpoint->blob, checkpoint->size, &checkpoint->bytes);
+    store_release(store, session);
+    return status;
 }
 
 /* Loads the checkpoint into the trainer; if it cannot be used, see checkpoint_load. */
@@ -134,7 +137,7 @@ static enum store_status resume(struct attempt *attempt) {
     struct claim *claim = attempt->claim;
     while (claim->checkpoint.blob) {
         struct dn_error error = {"its bytes are missing"};
-        enum store_status status = read_store(attempt, read_checkpoint);
+        enum store_status status = read_when_there(attempt, read_checkpoint);
         if (status != STORE_OK && status != STORE_NOT_FOUND)
             return status;
         if (status == STORE_OK && load_checkpoint(attempt, &error) == DN_OK)
@@ -169,15 +172,22 @@ static enum ending leave(struct attempt *attempt) {
     return ending == ENDING_ENDED ? ENDING_BOUND : ending;
 }
 
-static enum store_status read_lowest_loss(struct attempt *attempt, struct store_session *session) {
-    return store_lowest_loss(session, attempt->claim->id, &attempt->outcome.lowest);
+static enum store_status read_lowest_loss(struct attempt *attempt) {
+    struct store *store = attempt->config->store;
+    struct store_session *session = store_acquire(store);
+    if (!session)
+        return store_why_none(store);
+    const enum store_status status =
+        store_lowest_loss(session, attempt->claim->id, &attempt->outcome.lowest);
+    store_release(store, session);
+    return status;
 }
 
 /* Starts the outcome from the stored history, if there is any. */
 static enum store_status begin_outcome(struct attempt *attempt) {
     attempt->outcome =
         (struct training_outcome){.last = NAN, .lowest.loss = NAN, .verdict = {NAN, NAN}};
-    return attempt->epochs_reported > 0 ? read_store(attempt, read_lowest_loss) : STORE_OK;
+    return attempt->epochs_reported > 0 ? read_when_there(attempt, read_lowest_loss) : STORE_OK;
 }
 
 /* The trainer has copied what it needs. Measurements need all of the data; otherwise, none of it is
@@ -412,7 +422,7 @@ static enum ending prepare_and_train(struct attempt *attempt) {
     struct training *training = &attempt->training;
     if (attempt->claim->cancel_requested)
         return finish(attempt, (struct job_end){.status = JOB_CANCELLED});
-    if (read_store(attempt, load) != STORE_OK) {
+    if (read_when_there(attempt, load) != STORE_OK) {
         const struct training_failure *failure = &attempt->failure;
         return failure->error ? fail(attempt, failure->error, failure->why.text) : ENDING_BROKEN;
     }

@@ -160,6 +160,7 @@ static bool work(struct worker *worker) {
 
 static void *worker_main(void *argument) {
     struct worker *worker = argument;
+    store_be_patient();
     while (!bell_is_closed(&worker->bell))
         if (!work(worker))
             bell_wait(&worker->bell, INFINITY);

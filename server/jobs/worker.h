@@ -30,9 +30,9 @@ struct training_failure {
 };
 
 /* Reads the stored spec of a job, whose format this layer does not know, and the uploaded points
- * that it names. *training is zero before. */
-typedef bool (*worker_load)(const char *spec, struct store_session *session,
-                            struct training *training, struct training_failure *failure);
+ * that it names, with a session that it has only while it reads. *training is zero before. */
+typedef bool (*worker_load)(const char *spec, struct store *store, struct training *training,
+                            struct training_failure *failure);
 
 /* How the training of a job went. */
 struct training_outcome {

@@ -25,6 +25,7 @@ struct sql_statement {
 struct store_session {
     const struct driver *driver;
     struct store_session *next; /* in the store's list of idle readers */
+    bool is_lent;               /* a reader that a patient thread has (store_be_patient) */
     struct sql_statement cache[DRIVER_MAX_STATEMENTS];
     int cached;
     enum store_status status; /* of the current statement: STORE_OK until something fails */
@@ -46,6 +47,7 @@ struct store {
     pthread_cond_t freed;  /* a reader is idle, or gone */
     struct store_session *idle;
     int readers, most_readers; /* open ones, and as many as may be; 0: any number */
+    int lent;                  /* those of patient threads */
 };
 
 struct news;

@@ -11,7 +11,11 @@
 #include "server/store/migrations.h"
 #include "server/store/nodes.h"
 
-#define READER_SECONDS 2.0 /* that a request waits for a session */
+/* That a thread waits for a session: one that also serves others, or a patient one. */
+#define SERVING_SECONDS 0.05
+#define PATIENT_SECONDS 2.0
+
+static _Thread_local bool is_patient;
 
 /* The driver of the database with this name. SQLite's have no scheme. */
 static const struct driver *choose(const char *path) {
@@ -183,28 +187,40 @@ static bool is_room(const struct store *store) {
     return may_connect && (store->most_readers == 0 || store->readers < store->most_readers);
 }
 
+/* Patient threads take all sessions but one. */
+static bool may_have_one(const struct store *store) {
+    return !is_patient || store->most_readers == 0 || store->lent < store->most_readers - 1;
+}
+
 /* A session that was idle, or NULL. Then, *may_open: there is room for another one, which is counted
  * already; otherwise, none became free in time. */
 static struct store_session *take_idle(struct store *store, bool *may_open) {
-    const struct timespec until = clock_after(READER_SECONDS);
+    const struct timespec until = clock_after(is_patient ? PATIENT_SECONDS : SERVING_SECONDS);
     int waited = 0;
     pthread_mutex_lock(&store->mutex);
-    while (!store->idle && !is_room(store) && waited == 0)
+    while (!(may_have_one(store) && (store->idle || is_room(store))) && waited == 0)
         waited = pthread_cond_clockwait(&store->freed, &store->mutex, CLOCK_MONOTONIC, &until);
-    struct store_session *session = store->idle;
+    struct store_session *session = may_have_one(store) ? store->idle : NULL;
     if (session)
         store->idle = session->next;
-    *may_open = !session && is_room(store);
+    *may_open = !session && may_have_one(store) && is_room(store);
     store->readers += *may_open;
+    store->lent += is_patient && (session || *may_open);
     pthread_mutex_unlock(&store->mutex);
     return session;
 }
 
+/* Of one that take_idle has lent to this thread, or let it open. */
 static void count_out(struct store *store) {
     pthread_mutex_lock(&store->mutex);
     store->readers--;
-    pthread_cond_signal(&store->freed);
+    store->lent -= is_patient;
+    pthread_cond_broadcast(&store->freed);
     pthread_mutex_unlock(&store->mutex);
+}
+
+void store_be_patient(void) {
+    is_patient = true;
 }
 
 struct store_session *store_acquire(struct store *store) {
@@ -216,15 +232,16 @@ struct store_session *store_acquire(struct store *store) {
         store->driver->close_session(session);
         count_out(store);
     }
-    if (session)
-        return session;
-    if (!may_open) {
-        log_line(LOG_WARN, "all connections to the database are in use", "readers=%d",
+    if (!session && !may_open) {
+        log_line(LOG_DEBUG, "all connections to the database are in use", "readers=%d",
                  store->most_readers);
         return NULL;
     }
-    session = store->driver->open_reader(store);
     if (!session)
+        session = store->driver->open_reader(store);
+    if (session)
+        session->is_lent = is_patient;
+    else
         count_out(store);
     return session;
 }
@@ -237,7 +254,9 @@ void store_release(struct store *store, struct store_session *session) {
     pthread_mutex_lock(&store->mutex);
     session->next = store->idle;
     store->idle = session;
-    pthread_cond_signal(&store->freed);
+    store->lent -= session->is_lent;
+    session->is_lent = false;
+    pthread_cond_broadcast(&store->freed); /* not everyone who waits may have it */
     pthread_mutex_unlock(&store->mutex);
 }
 

@@ -286,6 +286,9 @@ void store_limit_connections(struct store *store, int most);
 struct store_session *store_writer(struct store *store);
 /* A read-only session; NULL when none can be opened, and then why that is so. */
 struct store_session *store_acquire(struct store *store);
+/* From now on, this thread waits for a session for up to 2 seconds rather than 50 ms, because nobody
+ * waits for the thread, and leaves the last one to those that cannot wait. */
+void store_be_patient(void);
 enum store_status store_why_none(const struct store *store);
 void store_release(struct store *store, struct store_session *session);
 enum store_status store_ping(struct store_session *session); /* does a trivial read work? */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "server/base/clock.h"
+#include "server/store/store.h"
 
 /* A computation checks at most this often whether its turn is over. */
 #define LOOK_SECONDS 0.001
@@ -153,6 +154,7 @@ static void work(struct carrier *me) {
 static void *carry(void *argument) {
     struct carrier *me = current = argument;
     struct pool *pool = me->pool;
+    store_be_patient();
     pthread_mutex_lock(&pool->mutex);
     for (;;) { /* here the carrier is in the list of idle ones */
         while (!me->task && !pool->is_closed)

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <glob.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -353,6 +354,35 @@ Test(store, readers_cannot_write) {
     store_release(store, reader);
     cr_assert_eq(store_begin(session), STORE_OK);
     cr_assert_eq(get(id).status, JOB_QUEUED);
+}
+
+static struct store_session *held;
+
+static void *take_patiently(void *unused) {
+    (void)unused;
+    store_be_patient();
+    held = store_acquire(store);
+    return store_acquire(store);
+}
+
+Test(store, patient_threads_leave_a_session_to_the_others) {
+    pthread_t thread;
+    void *second;
+    store_limit_connections(store, STORE_LEAST_CONNECTIONS); /* two to read with; a file has any */
+    cr_assert_eq(pthread_create(&thread, NULL, take_patiently, NULL), 0);
+    pthread_join(thread, &second);
+    struct store_session *mine = store_acquire(store);
+    cr_assert(held && mine);
+    cr_expect_eq(second == NULL, store_is_shared(store));
+    if (second)
+        store_release(store, second);
+    else
+        cr_expect_null(store_acquire(store));
+    store_release(store, held);
+    struct store_session *again = store_acquire(store);
+    cr_assert_not_null(again);
+    store_release(store, again);
+    store_release(store, mine);
 }
 
 Test(store, a_second_opening_is_refused_unless_the_database_is_shared) {
