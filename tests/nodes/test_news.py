@@ -247,10 +247,14 @@ def test_only_what_makes_events_waits_for_those_who_read_them(fleet):  # noqa: F
         eventually(lambda: database.one("SELECT count(*) FROM blob WHERE refs = 0 AND writer IS NULL") == 0)
         until, pieces = database.one(lease), database.one("SELECT count(*) FROM piece")
         reading.sql("BEGIN")
-        reading.sql("SELECT pg_advisory_xact_lock(1684369007)")
+        reading.sql("SELECT pg_advisory_xact_lock(1684369007, 'event'::regclass::oid::int4)")
         importing = threading.Thread(target=lambda: node.post("/v1/models", raw=model, headers={"Content-Type": "application/octet-stream"}))
         importing.start()
         eventually(lambda: database.one("SELECT count(*) FROM piece") > pieces)
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1684369007 AND NOT granted"
+        eventually(lambda: database.one(waiting) > 0)
         eventually(lambda: database.one(lease) > until)
+        assert database.one("SELECT count(*) FROM model") == 1
         reading.sql("COMMIT")
         importing.join()
+        assert database.one("SELECT count(*) FROM model") == 2
