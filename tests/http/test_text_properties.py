@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 from test_names import JSON, bring_changed, upload
-from test_upload_properties import class_of
+from test_upload_properties import FORMULA, class_of
 
 set_hypothesis_home_dir(tempfile.gettempdir())  # it keeps tables of Unicode
 run = settings(max_examples=80, deadline=None, derandomize=True, database=None)
@@ -47,10 +47,6 @@ def title_and_legend(svg):
 def cells(answer):
     assert answer.status == 200
     return list(csv.reader(io.StringIO(answer.body.decode(), newline=""), strict=True))
-
-
-# What begins like a formula; with a sign in front only if it could act: has a letter, and more than words and sums do.
-FORMULA = "'*([=@\t\r]|[+-](?=(?s:.*)[a-zA-Z\x80-\U0010ffff])(?=(?s:.*)[^a-zA-Z\x80-\U0010ffff0-9 .,)+%_/-]))"
 
 
 def guarded(text):
