@@ -344,6 +344,7 @@ def test_a_commit_that_nobody_can_look_up(node, proxy, done):
         return node.post("/v1/jobs", QUICK, headers={"Idempotency-Key": "mine"})
 
     for _ in range(20):
+        eventually(lambda: node.post(f"/v1/jobs/{done}/cancel", {}).status == 200)  # the writer is connected
         proxy.swallow_answer()
         answer = submit()
         proxy.heal()
