@@ -288,20 +288,24 @@ BEGIN
 END $$;
 CREATE TRIGGER job_deleted AFTER DELETE ON job FOR EACH ROW EXECUTE FUNCTION job_deleted();
 
-CREATE FUNCTION epoch_added() RETURNS trigger LANGUAGE plpgsql AS $$
+-- For each statement, because a report can have thousands of epochs.
+CREATE FUNCTION epochs_added() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF new.epoch > coalesce((SELECT epoch FROM event WHERE job_seq = new.job_seq AND kind = 'epoch'
-                             ORDER BY id DESC LIMIT 1), 0) THEN
-        INSERT INTO event (job_seq, job, at, kind, epoch, step, train_loss, val_loss, learning_rate,
-                           gradient_norm, seconds, curve_distance, energy_distance)
-            SELECT seq, id, (SELECT ms FROM clock), 'epoch', new.epoch,
-                   new.step, new.train_loss, new.val_loss, new.learning_rate, new.gradient_norm,
-                   new.seconds, new.curve_distance, new.energy_distance
-            FROM job WHERE seq = new.job_seq;
-    END IF;
+    WITH told AS MATERIALIZED (
+        SELECT seq, id, coalesce((SELECT epoch FROM event WHERE job_seq = job.seq AND kind = 'epoch'
+                                  ORDER BY event.id DESC LIMIT 1), 0) AS epoch
+        FROM job WHERE seq IN (SELECT job_seq FROM added))
+    INSERT INTO event (job_seq, job, at, kind, epoch, step, train_loss, val_loss, learning_rate,
+                       gradient_norm, seconds, curve_distance, energy_distance)
+        SELECT told.seq, told.id, (SELECT ms FROM clock), 'epoch', added.epoch,
+               added.step, added.train_loss, added.val_loss, added.learning_rate, added.gradient_norm,
+               added.seconds, added.curve_distance, added.energy_distance
+        FROM added JOIN told ON told.seq = added.job_seq
+        WHERE added.epoch > told.epoch ORDER BY told.seq, added.epoch;
     RETURN NULL;
 END $$;
-CREATE TRIGGER epoch_added AFTER INSERT ON history FOR EACH ROW EXECUTE FUNCTION epoch_added();
+CREATE TRIGGER epochs_added AFTER INSERT ON history REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION epochs_added();
 
 CREATE FUNCTION model_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

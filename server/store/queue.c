@@ -201,11 +201,17 @@ enum store_status store_drop_checkpoint(struct store_session *session, struct cl
 #define PLACES_8                      TWICE(PLACES_4, ", ")
 #define PLACES_16                     TWICE(PLACES_8, ", ")
 #define PLACES_32                     TWICE(PLACES_16, ", ")
+#define PLACES_64                     TWICE(PLACES_32, ", ")
+#define PLACES_128                    TWICE(PLACES_64, ", ")
+#define PLACES_256                    TWICE(PLACES_128, ", ")
 #define TYPES_2                       TWICE(TYPES, )
 #define TYPES_4                       TWICE(TYPES_2, )
 #define TYPES_8                       TWICE(TYPES_4, )
 #define TYPES_16                      TWICE(TYPES_8, )
 #define TYPES_32                      TWICE(TYPES_16, )
+#define TYPES_64                      TWICE(TYPES_32, )
+#define TYPES_128                     TWICE(TYPES_64, )
+#define TYPES_256                     TWICE(TYPES_128, )
 #define INSERT_EPOCHS                 "INSERT INTO history (job_seq" SQL_EPOCH_NAMES ") VALUES "
 
 /* A database on another machine takes a moment for each statement, so one inserts many rows. Any
@@ -214,9 +220,11 @@ static const struct {
     const char *sql, *types;
     size_t rows;
 } epoch_inserts[] = {
-    {INSERT_EPOCHS PLACES_32, TYPES_32, 32}, {INSERT_EPOCHS PLACES_16, TYPES_16, 16},
-    {INSERT_EPOCHS PLACES_8, TYPES_8, 8},    {INSERT_EPOCHS PLACES_4, TYPES_4, 4},
-    {INSERT_EPOCHS PLACES_2, TYPES_2, 2},    {INSERT_EPOCHS PLACES, TYPES, 1},
+    {INSERT_EPOCHS PLACES_256, TYPES_256, 256}, {INSERT_EPOCHS PLACES_128, TYPES_128, 128},
+    {INSERT_EPOCHS PLACES_64, TYPES_64, 64},    {INSERT_EPOCHS PLACES_32, TYPES_32, 32},
+    {INSERT_EPOCHS PLACES_16, TYPES_16, 16},    {INSERT_EPOCHS PLACES_8, TYPES_8, 8},
+    {INSERT_EPOCHS PLACES_4, TYPES_4, 4},       {INSERT_EPOCHS PLACES_2, TYPES_2, 2},
+    {INSERT_EPOCHS PLACES, TYPES, 1},
 };
 
 /* Inserts as many of these epochs as one statement can; *done says how many. */
