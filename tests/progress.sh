@@ -10,7 +10,7 @@ for part in "$@"; do
     # pytest writes a file's name and a character for each test; the others a line for each.
     line="$line  $part $(awk '
         /^tests\/.*\.py / { file = $1; sub(/.*\//, "", file); sub(/\.py/, "", file); sub(/^[^ ]* /, "") }
-        /^scheduling tests/ { file = "two processes"; next }
+        /^gw0 \[/ { file = "two processes"; next }
         file && /^[.FEsxX]+( |$)/ { tests += length($1); next }
         / of [0-9]+$/ { tests += $NF; next }
         /^(ok|not ok|FAIL) / { tests++; next }

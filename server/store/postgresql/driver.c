@@ -191,6 +191,13 @@ static bool prepare_there(struct postgresql_session *session, struct prepared *p
     return session->base.status == STORE_OK;
 }
 
+/* The server takes a transaction for idle while a large value is on its way. */
+static bool take_time_to_send(struct postgresql_session *session) {
+    return !session->has_grown || pq.transactionStatus(session->connection) != PQTRANS_INTRANS ||
+           postgresql_command(session, "SET LOCAL idle_in_transaction_session_timeout = '60s'") ==
+               STORE_OK;
+}
+
 /* Its next statement may meet another session of the server, which has not prepared it. */
 static bool send(struct postgresql_session *session, const struct prepared *prepared) {
     if (session->is_pooled)
@@ -215,6 +222,8 @@ static bool start(struct sql_statement *statement) {
         return false;
     }
     if (!session->is_pooled && !prepare_there(session, prepared))
+        return false;
+    if (!take_time_to_send(session))
         return false;
     if (!send(session, prepared) || !pq.setSingleRowMode(session->connection)) {
         session->base.status = postgresql_failure(session, NULL, statement->sql);
