@@ -1,11 +1,11 @@
 """Several nodes on one private PostgreSQL, clients that load them, and what must be true of all afterwards."""
 
+import concurrent.futures
 import contextlib
 import http.client
 import json
 import pathlib
 import sys
-import threading
 import time
 
 import postgresql
@@ -199,18 +199,9 @@ def eventually_within(condition, pause=0.01, seconds=60 * harness.PATIENCE):
 
 
 def at_once(works):
-    """Runs all in threads; their results, in order."""
-    results = [None] * len(works)
-
-    def run(i):
-        results[i] = works[i]()
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(works))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+    """Runs all in threads; their results, in order, or what one of them raised."""
+    with concurrent.futures.ThreadPoolExecutor(len(works)) as pool:
+        return [running.result() for running in [pool.submit(work) for work in works]]
 
 
 def with_job(nodes, job):
