@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import BINARY, ENDLESS, PATIENCE, QUICK, SANITIZED, eventually, only_sqlite, outcome, undisturbed
+from conftest import BINARY, ENDLESS, PATIENCE, QUICK, SANITIZED, eventually, not_sanitized, only_sqlite, outcome, undisturbed
 
 LONG = {
     "dataset": {"name": "spiral", "n": 2000},
@@ -90,6 +90,7 @@ def test_a_job_that_keeps_killing_the_server_is_given_up(start):
     assert server.wait(server.submit(QUICK))["status"] == "succeeded"
 
 
+@not_sanitized("the five seconds of a stop are those of the plain program, which is ten times as fast")
 def test_the_stop_is_quick_even_within_a_long_step(start):
     server = start("--workers", "1")
     job = server.submit({"network": {"hidden_size": 1024, "hidden_layers": 8}, "training": {"batch_size": 16384}})
