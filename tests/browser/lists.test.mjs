@@ -45,15 +45,19 @@ test("five hundred runs cost ten requests and 300 kB before the first picture", 
   const session = await page.context().newCDPSession(page);
   await session.send("Network.enable");
   const [bytes, address] = [new Map(), new Map()]; // by request
-  let early; // what had been asked for, and had come, when the picture was there
+  let preceding; // how many requests were sent before the one for the picture: a busy machine sends later ones while that is made
+  let early; // these, and what had come of them when the picture was there
   const isPicture = (url) => url.includes("/trajectories");
-  session.on("Network.requestWillBeSent", ({ requestId, request }) => address.set(requestId, request.url));
+  session.on("Network.requestWillBeSent", ({ requestId, request }) => {
+    if (isPicture(request.url)) preceding ??= address.size;
+    address.set(requestId, request.url);
+  });
   session.on("Network.dataReceived", ({ requestId, encodedDataLength }) =>
     bytes.set(requestId, (bytes.get(requestId) ?? 0) + encodedDataLength),
   );
   session.on("Network.loadingFinished", ({ requestId }) => {
     if (!isPicture(address.get(requestId) ?? "")) return;
-    const others = [...address].filter(([, url]) => url.startsWith("http") && !isPicture(url));
+    const others = [...address].slice(0, preceding).filter(([, url]) => url.startsWith("http"));
     early ??= others.map(([id, url]) => ({ url, bytes: bytes.get(id) ?? 0 }));
   });
   await page.goto(many.url);
