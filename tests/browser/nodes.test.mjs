@@ -84,7 +84,8 @@ test("while the database is away the page says so, keeps its picture, and goes o
   const page = await open(nodes[0], "", expected);
   await picture(page);
   const banner = (of) => of.getByRole("alert").getByText("The server cannot reach its database. Nothing is lost");
-  const training = run(page, "three");
+  const [{ name }] = (await nodes[0].api("/v1/jobs?status=running")).items; // that of the killed node waits
+  const training = run(page, name);
   await training.locator(".run-name").click();
   await training.locator(".status.running").waitFor();
   await cluster.tell("stop");
@@ -102,7 +103,7 @@ test("while the database is away the page says so, keeps its picture, and goes o
     await each.locator(".connection.live").waitFor();
     await banner(each).waitFor({ state: "detached" });
   }
-  await run(late, "three").locator(".status.running").waitFor();
+  await run(late, name).locator(".status.running").waitFor();
   await picture(late);
   await training.getByRole("button", { name: "Cancel" }).click();
   await training.locator(".status.cancelled").waitFor();
