@@ -1,11 +1,9 @@
 /* Reports through a real writer, on a database that is away, in the way, or silent about a commit for
  * a while: its driver fails as told, and otherwise does what it always does. */
-#include "store_file.h"
-
 #include "server/base/clock.h"
 #include "server/base/counters.h"
-#include "server/jobs/report.h"
 #include "server/store/driver.h"
+#include "tests/unit/claimed_job.h"
 
 static const struct driver *real;
 static struct driver driver;
@@ -43,8 +41,6 @@ static enum store_status commit_or_fail(struct store_session *one) {
 }
 
 static struct writer *writer;
-static struct claim claim;
-static struct dn_trainer *trainer;
 static struct reports reports;
 static const atomic_bool hurry = false;
 static int heard;
@@ -54,24 +50,8 @@ static void hear(void *listener) {
 }
 
 static void begin(void) {
-    struct dn_spec spec = dn_presets[1].spec;
-    spec.dataset.sources[0].n = 100;
-    spec.network.hidden_size = 8;
-    spec.training.epochs = 5;
     cr_assert(counters_start(1));
-    setup();
-    const struct job job = {.id = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa",
-                            .dataset = "spiral",
-                            .words = "x",
-                            .spec = "{}",
-                            .warnings = "[]",
-                            .epochs = spec.training.epochs,
-                            .steps = 1000,
-                            .created_at = 1};
-    cr_assert_eq(store_job_insert(session, &job, NULL), STORE_OK);
-    cr_assert_eq(store_claim(session, "w", &EVERYTHING, 1, &claim), STORE_OK);
-    cr_assert_eq(store_commit(session), STORE_OK);
-    cr_assert_eq(dn_trainer_new(&spec, NULL, &trainer, NULL), DN_OK);
+    begin_claimed();
     struct dn_epoch epoch;
     cr_assert_eq(dn_trainer_epoch(trainer, NULL, &epoch, NULL), DN_OK);
     real = session->driver;
@@ -89,9 +69,7 @@ static void end(void) {
     reports_clear(&reports);
     writer_stop(writer);
     session->driver = store->driver = real;
-    dn_trainer_free(trainer);
-    claim_clear(&claim);
-    teardown();
+    end_claimed();
     counters_stop();
 }
 

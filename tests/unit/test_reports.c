@@ -1,44 +1,16 @@
 /* Reports through a real writer: what is stored apart before a report, and what is stored with it,
  * is the same in the end. */
-#include "store_file.h"
-
-#include <string.h>
-
-#include "server/jobs/report.h"
+#include "tests/unit/claimed_job.h"
 
 static struct writer *writer;
-static struct claim claim;
-static struct dn_trainer *trainer;
 
 static void begin(void) {
-    struct dn_spec spec = dn_presets[1].spec;
-    spec.dataset.sources[0].n = 100;
-    spec.network.hidden_size = 8;
-    spec.training.epochs = 5;
-    setup();
-    const struct job job = {.id = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa",
-                            .dataset = "spiral",
-                            .words = "x",
-                            .spec = "{}",
-                            .warnings = "[]",
-                            .epochs = spec.training.epochs,
-                            .steps = 1000,
-                            .created_at = 1};
-    cr_assert_eq(store_job_insert(session, &job, NULL), STORE_OK);
-    cr_assert_eq(store_claim(session, "w", &EVERYTHING, 1, &claim), STORE_OK);
-    cr_assert_eq(store_commit(session), STORE_OK);
-    cr_assert_eq(dn_trainer_new(&spec, NULL, &trainer, NULL), DN_OK);
+    begin_claimed();
     writer = writer_start(store, NULL, NULL);
     cr_assert(writer);
 }
 
-static void end(void) {
-    dn_trainer_free(trainer);
-    claim_clear(&claim);
-    teardown();
-}
-
-TestSuite(reports, .init = begin, .fini = end);
+TestSuite(reports, .init = begin, .fini = end_claimed);
 
 static void add_epoch(struct reports *reports, int number) {
     struct dn_epoch epoch;

@@ -1,6 +1,5 @@
 /* The store on a real file: the queue, fences, checkpoints, recovery, and the writer thread. */
 #include <criterion/criterion.h>
-#include <glob.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,7 +11,6 @@
 #include "server/base/id.h"
 #include "server/base/sha256.h"
 #include "server/store/lists.h"
-#include "server/store/migrations.h"
 #include "server/threads/blob.h"
 #include "server/threads/writer.h"
 #include "tests/unit/store_file.h"
@@ -478,28 +476,6 @@ Test(store, imported_models_are_listed_by_page_and_deleted) {
                  STORE_OK);
     cr_assert(count == 1 && !has_more && models[0].id[0] == '1' && models[0].epoch == 7);
     model_clear(&models[0]);
-}
-
-/* Two with one number: a database of the version before would never get the second. One that is not
- * in the table would not be there at all. */
-static void check_migrations(const char *pattern, const struct migration *migrations, int count) {
-    glob_t files;
-    cr_assert_eq(glob(pattern, 0, NULL, &files), 0);
-    cr_assert_eq((int)files.gl_pathc, count);
-    for (int i = 0; i < count; i++) {
-        cr_assert_eq(migrations[i].number, migrations[0].number + i, "%s", migrations[i].name);
-        cr_assert_eq(migrations[i].number, atoi(migrations[i].name));
-        cr_assert_str_eq(strrchr(files.gl_pathv[i], '/') + 1, migrations[i].name);
-    }
-    globfree(&files);
-}
-
-Test(store, migrations_are_numbered_one_after_another_and_complete) {
-    check_migrations("migrations/sqlite/*.sql", sqlite_migrations, sqlite_migration_count);
-#ifdef WITH_POSTGRESQL
-    check_migrations("migrations/postgresql/*.sql", postgresql_migrations,
-                     postgresql_migration_count);
-#endif
 }
 
 /* ------------------------------------------------------------------ bytes in pieces */
