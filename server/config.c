@@ -261,12 +261,8 @@ static bool read_flag(struct config *config, int argc, char **argv, int *at, cha
     return set(config, setting, value, flag, error, error_size);
 }
 
-static bool is_server(const char *database) {
-    return strncmp(database, STORE_POSTGRESQL, sizeof STORE_POSTGRESQL - 1) == 0;
-}
-
 bool config_has_server(const struct config *config) {
-    return is_server(config->database);
+    return store_names_server(config->database);
 }
 
 /* Checks what depends on several settings. */
@@ -274,7 +270,7 @@ static bool fit_together(const struct config *config, char *error, size_t error_
     if (!config->tls_cert != !config->tls_key)
         snprintf(error, error_size, "--tls-cert and --tls-key are needed together");
     else if (config->database_listen &&
-             (!is_server(config->database_listen) || !config_has_server(config)))
+             (!store_names_server(config->database_listen) || !config_has_server(config)))
         snprintf(error, error_size,
                  "--database-listen and --database must both be " STORE_POSTGRESQL " addresses");
     else if (config->max_body_memory < config->max_upload)

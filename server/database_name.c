@@ -69,7 +69,7 @@ static bool check_uri(const char *rest, const char *source, char *error, size_t 
 
 bool database_name_check(const char *name, const char *source, char *error, size_t error_size) {
     const char *scheme = strstr(name, "://");
-    if (strncmp(name, STORE_POSTGRESQL, sizeof STORE_POSTGRESQL - 1) == 0)
+    if (store_names_server(name))
         return check_uri(name + sizeof STORE_POSTGRESQL - 1, source, error, error_size);
     if (scheme) /* what follows it may be secret */
         snprintf(error, error_size,

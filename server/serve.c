@@ -191,7 +191,8 @@ static void wait_lost(struct process *process) {
     exit_lost(process->service.store);
 }
 
-/* Waits for SIGTERM or SIGINT, or until the program is too old. Does not return when the database is gone. */
+/* Waits for SIGTERM or SIGINT, or until the program is too old. Does not return when the database is
+ * gone. */
 static void wait_for_signal(struct process *process) {
     const double period = 1e-6 * (double)notify_watchdog_us() / 2;
     const double shortest = period > 0 && period < LOOK_SECONDS ? period : LOOK_SECONDS;

@@ -2,7 +2,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "api/contract/json.h"
 
@@ -20,14 +19,6 @@ void problem_open(struct json_writer *json, const struct problem_row *row, const
 
 #define AWAY_RETRY_SECONDS "2" /* about as long as it takes at most to notice that it is back */
 
-static bool has_header(const struct http_exchange *exchange, const char *name) {
-    const struct http_response *response = &exchange->response;
-    size_t i = 0;
-    while (i < response->header_count && strcmp(response->headers[i].name, name) != 0)
-        i++;
-    return i < response->header_count;
-}
-
 /* Everything but the closing brace. */
 static struct json_writer open_problem(struct http_exchange *exchange, enum problem_code code,
                                        const char *detail) {
@@ -35,7 +26,8 @@ static struct json_writer open_problem(struct http_exchange *exchange, enum prob
     buffer_clear(&exchange->response.body);
     exchange->response.status = row->status;
     exchange->response.content_type = "application/problem+json";
-    if (code == PROBLEM_DATABASE_UNAVAILABLE && !has_header(exchange, "Retry-After"))
+    if (code == PROBLEM_DATABASE_UNAVAILABLE &&
+        !http_has_header(&exchange->response, "Retry-After"))
         http_set_header(exchange, "Retry-After", AWAY_RETRY_SECONDS);
     struct json_writer json = {.out = &exchange->response.body, .is_answer = true};
     problem_open(&json, row, http_base_path(exchange), detail ? detail : row->doc);

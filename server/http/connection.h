@@ -132,8 +132,6 @@ struct http_server {
 /* http.c */
 const char *http_route_path(const struct http_call *call); /* for people */
 void http_set_problem(struct http_call *call, enum problem_code code, const char *detail);
-/* The case of letters does not matter. */
-bool http_has_header(const struct http_response *response, const char *name);
 
 /* body.c: takes a piece of the body; false: the body is too long to read to its end. */
 bool http_take_body(struct http_call *call, const char *bytes, size_t size);

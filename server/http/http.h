@@ -262,6 +262,8 @@ char *http_format(struct http_exchange *exchange, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* value: from the arena or static. A Location is given as a path of the route table. */
 void http_set_header(struct http_exchange *exchange, const char *name, const char *value);
+/* The case of letters does not matter. */
+bool http_has_header(const struct http_response *response, const char *name);
 const char *http_header(const struct http_exchange *exchange,
                         const char *name); /* a header of the request; NULL if absent */
 /* True: the client has the version that response.etag names, and the response is a 304. For

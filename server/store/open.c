@@ -17,10 +17,14 @@
 
 static _Thread_local bool is_patient;
 
-/* The driver of the database with this name. SQLite's have no scheme. */
+bool store_names_server(const char *path) {
+    return strncmp(path, STORE_POSTGRESQL, sizeof STORE_POSTGRESQL - 1) == 0;
+}
+
+/* The driver of the database with this name. */
 static const struct driver *choose(const char *path) {
 #ifdef WITH_POSTGRESQL
-    if (strncmp(path, STORE_POSTGRESQL, strlen(STORE_POSTGRESQL)) == 0)
+    if (store_names_server(path))
         return &postgresql_driver;
 #endif
     (void)path;
@@ -34,7 +38,7 @@ struct store *store_open(const char *path, char *error, size_t error_size) {
 struct store *store_open_pooled(const char *path, const char *direct, char *error,
                                 size_t error_size) {
 #ifndef WITH_POSTGRESQL
-    if (strncmp(path, STORE_POSTGRESQL, strlen(STORE_POSTGRESQL)) == 0) {
+    if (store_names_server(path)) {
         snprintf(error, error_size, "this program was built without PostgreSQL");
         return NULL;
     }

@@ -218,9 +218,10 @@ struct model {
 };
 void model_clear(struct model *model);
 
+#define STORE_POSTGRESQL "postgresql://" /* with which the names of databases on a server begin */
+bool store_names_server(const char *path);
 /* Opens a database on PostgreSQL, or opens or creates a file, locks it, applies migrations. NULL and
  * a message on failure: it is in use, it is no database, its schema is newer than this program. */
-#define STORE_POSTGRESQL "postgresql://" /* with which the names of the former begin */
 struct store *store_open(const char *path, char *error, size_t error_size);
 /* The same through a pooler that gives each transaction any session; direct: where the database is,
  * to listen to other processes. NULL: path is no pooler. */

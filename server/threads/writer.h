@@ -17,8 +17,7 @@
 struct writer;
 
 /* Calls committed(listener), if it is not NULL, on the writer's thread after each commit that has
- * changed something. NULL when
- * no thread can be started. */
+ * changed something. NULL when no thread can be started. */
 struct writer *writer_start(struct store *store, void (*committed)(void *listener), void *listener);
 /* The server is stopping and has little time: the write-ahead log is left for the next start. */
 void writer_hurry(struct writer *writer);

@@ -17,14 +17,12 @@ enum { DEADLINE_SECONDS = 14, PATIENCE_SECONDS = 86400 };
 #define AT_ONCE_SECONDS 1.0 /* in which an answer to a connect costs little */
 #define NO_ROOM         "53300" /* the SQLSTATE of too_many_connections */
 
-/* What the server does for a session. It ends the transaction of a client that is frozen, or cut off
- * without a word, because the locks that it holds would stop all others. */
 #define SET_UP                                                                                     \
     "SET extra_float_digits = 3; SET TimeZone = 'UTC'; SET standard_conforming_strings = on;"      \
-    "SET default_transaction_isolation = 'read committed'; SET lock_timeout = '2s';"               \
-    "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = '12s';"               \
-    "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;"  \
-    "SET tcp_user_timeout = 10000"
+    "SET default_transaction_isolation = 'read committed';" POSTGRESQL_LIMITS(                     \
+        "SET") "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET "                \
+               "tcp_keepalives_count = 3;"                                                         \
+               "SET tcp_user_timeout = 10000"
 /* Of one transaction. */
 #define TAKE_TIME                                                                                  \
     "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0;"          \

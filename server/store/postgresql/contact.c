@@ -60,6 +60,10 @@ void contact_lose(struct postgresql_store *store, double since, const char *why)
     bell_ring(&store->contact->bell);
 }
 
+static bool may_try(const struct crowd *crowd, double now) {
+    return crowd->since == 0 || now >= crowd->next;
+}
+
 double postgresql_crowded(const struct store *store, bool *may_connect) {
     struct contact *contact = ((const struct postgresql_store *)store)->contact;
     *may_connect = true;
@@ -69,7 +73,7 @@ double postgresql_crowded(const struct store *store, bool *may_connect) {
     const struct crowd crowd = contact->crowd;
     pthread_mutex_unlock(&contact->bell.mutex);
     const double now = clock_monotonic();
-    *may_connect = crowd.since == 0 || now >= crowd.next;
+    *may_connect = may_try(&crowd, now);
     return crowd.since > 0 ? fmax(now - crowd.since, 1e-9) : 0;
 }
 
@@ -80,7 +84,7 @@ bool contact_may_connect(struct postgresql_store *store) {
     pthread_mutex_lock(&contact->bell.mutex);
     struct crowd *crowd = &contact->crowd;
     const double now = clock_monotonic();
-    const bool may = crowd->since == 0 || now >= crowd->next;
+    const bool may = may_try(crowd, now);
     if (may)
         crowd->next = now + crowd->pause; /* the others wait for what it learns */
     pthread_mutex_unlock(&contact->bell.mutex);

@@ -399,7 +399,8 @@ static enum store_status begin_reading(struct store_session *session) {
     if (!reader->connection || pq.transactionStatus(reader->connection) != PQTRANS_IDLE)
         return reader->connection ? STORE_OK : STORE_AWAY;
     const enum store_status status = postgresql_command(
-        reader, reader->is_pooled ? BEGIN_READING ";" POSTGRESQL_LIMITS : BEGIN_READING);
+        reader,
+        reader->is_pooled ? BEGIN_READING ";" POSTGRESQL_LIMITS("SET LOCAL") : BEGIN_READING);
     reader->reads_alone = status == STORE_OK;
     return status;
 }

@@ -75,10 +75,12 @@ enum store_status postgresql_drain(struct postgresql_session *session, const cha
 /* The meaning of a failed result, or with NULL, of a lost connection; logs it. */
 enum store_status postgresql_failure(struct postgresql_session *session, const PGresult *result,
                                      const char *sql);
-/* What the server does for a transaction, if it cannot be told for a session. */
-#define POSTGRESQL_LIMITS                                                                          \
-    "SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL statement_timeout = '12s';"   \
-    "SET LOCAL lock_timeout = '2s';"
+/* What the server does for a session (SET), or if it cannot be told that, for a transaction (SET
+ * LOCAL). It ends the transaction of a client that is frozen, or cut off without a word, because the
+ * locks that it holds would stop all others. */
+#define POSTGRESQL_LIMITS(set)                                                                     \
+    set " idle_in_transaction_session_timeout = '5s';" set " statement_timeout = '12s';" set       \
+        " lock_timeout = '2s';"
 /* Statements without parameters and rows. */
 enum store_status postgresql_command(struct postgresql_session *session, const char *sql);
 /* As in driver.h. */

@@ -44,12 +44,12 @@ enum {
      * enough nodes there is always one: each look waits twice as long as the one that failed before
      * it, so that one succeeds in the end. */
     LEAST_WAIT_MS = 30,
-    WAIT_SHIFT = 5,  /* at most 32 times that */
-    REST = 2,        /* times that wait until the next look, so that writers get on meanwhile */
-    REQUEST_MS = 50, /* that a request waits for the thread that looks */
+    WAIT_SHIFT = 5, /* at most 32 times that */
+    REST = 2,       /* times that wait until the next look, so that writers get on meanwhile */
 };
-#define LOOK_SECONDS  0.025 /* between two looks, at least, */
-#define FLOOR_SECONDS 1.0   /* and at most, unless others tell their horizon */
+#define LOOK_SECONDS    0.025 /* between two looks, at least, */
+#define FLOOR_SECONDS   1.0   /* and at most, unless others tell their horizon */
+#define REQUEST_SECONDS 0.05  /* that a request waits for the thread that looks */
 
 /* The locks come first, when the transaction holds no rows: whoever waits for one is in nobody's
  * way. The session's own lock is held until its commit is visible. If no answer to that came, this
@@ -59,7 +59,7 @@ enum store_status postgresql_begin(struct postgresql_session *session) {
     char text[400];
     snprintf(text, sizeof text,
              "BEGIN ISOLATION LEVEL READ COMMITTED;%s SELECT pg_advisory_xact_lock(%lld);%s",
-             session->is_pooled ? POSTGRESQL_LIMITS : "", session->own_lock,
+             session->is_pooled ? POSTGRESQL_LIMITS("SET LOCAL") : "", session->own_lock,
              session->base.is_quiet ? "" : LOCK_TO_WRITE);
     return postgresql_command(session, text);
 }
@@ -283,13 +283,9 @@ static enum store_status look_first(struct postgresql_session *reader) {
  * long, nor for the thread that does. */
 static enum store_status look_for_own(struct postgresql_session *reader) {
     struct horizon *horizon = &reader->store->horizon;
-    const int ms = atomic_load(&horizon->failures) > 0 ? 0 : REQUEST_MS;
+    const struct timespec until =
+        clock_after(atomic_load(&horizon->failures) > 0 ? 0 : REQUEST_SECONDS);
     enum store_status status = STORE_OK;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += ms * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
     if (pthread_mutex_clocklock(&horizon->mutex, CLOCK_MONOTONIC, &until) != 0)
         return STORE_OK;
     if (has_own(reader->store))
