@@ -2,6 +2,7 @@
 #include "server/base/clock.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/api.h"
 #include "api/contract/handlers.h"
@@ -336,13 +337,14 @@ struct change {
     double until;   /* only for a cancel: monotonic end of the wait, */
     int64_t asked;  /* and when it was asked for */
     bool is_running;
+    bool is_elsewhere; /* and by another node, or an earlier life of this one */
 };
 
 static void interrupt_worker(struct http_exchange *exchange) {
     const struct change *change = exchange->state;
     const struct service *service = service_of(exchange);
     workers_interrupt(service->workers, change->id);
-    if (change->is_running) /* a worker here may hold it no more, and just not know that */
+    if (change->is_elsewhere)
         peers_cancelled(service->peers, change->id);
 }
 
@@ -356,6 +358,8 @@ static enum store_status resolve(struct http_exchange *exchange, struct store_se
         return status;
     change->id = http_format(exchange, "%s", job.id);
     change->is_running = job.status == JOB_RUNNING;
+    change->is_elsewhere = change->is_running && job.node &&
+                           strcmp(job.node, store_boot(service_of(exchange)->store)) != 0;
     job_clear(&job);
     return change->id ? STORE_OK : STORE_ERROR;
 }

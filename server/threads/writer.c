@@ -187,12 +187,12 @@ static void process(struct writer *writer, struct task *group) {
     enum store_status lost;
     enum task_outcome outcome = run_repeatedly(writer, group, &lost);
     FAULT_POINT("writer.committed");
-    counters_add_transaction(clock_monotonic() - began);
     if (can_wait(writer, group, outcome, lost)) {
         group->due = lost == STORE_BUSY ? clock_monotonic() + BUSY_SECONDS : 0;
         put_aside(writer, group);
         return;
     }
+    counters_add_transaction(clock_monotonic() - began);
     if (outcome == TASK_AWAY && group->is_in_doubt)
         outcome = TASK_UNKNOWN;
     if (outcome != TASK_DONE && outcome != TASK_GONE && outcome != TASK_AWAY) /* that is logged */

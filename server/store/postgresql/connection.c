@@ -71,12 +71,14 @@ static bool is_about_address(const char *message, const char *uri) {
 
 /* Did whoever has answered at once have no connection left? A pooler says so in English, a server in
  * its own language, and with its code only to those who want to know all: they ask again, and may be
- * connected by that. */
+ * connected by that. Only what a server has said has two blanks behind its severity. */
 static bool is_for_lack_of_room(PGconn *connection, double seconds) {
     if (!connection || pq.status(connection) == CONNECTION_OK || seconds > AT_ONCE_SECONDS)
         return false;
     if (strstr(pq.errorMessage(connection), "no more connections"))
         return true;
+    if (!strstr(pq.errorMessage(connection), ":  "))
+        return false;
     pq.setErrorVerbosity(connection, PQERRORS_VERBOSE);
     pq.reset(connection);
     pq.setErrorVerbosity(connection, PQERRORS_DEFAULT);
