@@ -2,74 +2,30 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <zlib.h>
+
+#include "api/format/png_file.h"
 
 /* ------------------------------------------------------------------ the file */
 
-static void put_32(uint8_t *at, size_t value) {
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(value >> (24 - 8 * i));
-}
-
-/* Length, type, data, and the checksum of type and data (PNG 5.3). */
-static void put_chunk(struct buffer *out, const char *type, const void *data, size_t length) {
-    uint8_t head[8], check[4];
-    put_32(head, length);
-    memcpy(head + 4, type, 4);
-    uLong crc = crc32(0, head + 4, 4);
-    if (length > 0) /* zlib takes NULL for "restart" */
-        crc = crc32(crc, data, (uInt)length);
-    put_32(check, crc);
-    buffer_append(out, head, sizeof head);
-    buffer_append(out, data, length);
-    buffer_append(out, check, sizeof check);
-}
-
-static void put_text(struct buffer *out, const char *key, const char *text) {
-    char chunk[256];
-    const int length = snprintf(chunk, sizeof chunk, "%s%c%s", key, 0, text);
-    put_chunk(out, "tEXt", chunk,
-              (size_t)length < sizeof chunk ? (size_t)length : sizeof chunk - 1);
-}
-
-/* Rows of palette numbers, each after a 0 for "no filter", which suits palettes. */
-static bool put_pixels(struct buffer *out, const struct raster *raster) {
-    const size_t width = (size_t)raster->width, height = (size_t)raster->height;
-    uint8_t *rows = malloc((width + 1) * height);
-    uLongf packed_size = compressBound((width + 1) * height);
-    uint8_t *packed = malloc(packed_size);
-    bool done = false;
-    if (rows && packed) {
-        raster_pixels(raster, rows);
-        for (size_t y = height; y-- > 0;) { /* from the end: rows move up to make room */
-            memmove(rows + y * (width + 1) + 1, rows + y * width, width);
-            rows[y * (width + 1)] = 0;
-        }
-        done = compress2(packed, &packed_size, rows, (width + 1) * height, 6) == Z_OK;
-    }
-    if (done)
-        put_chunk(out, "IDAT", packed, packed_size);
-    free(rows);
-    free(packed);
-    return done;
-}
-
-/* The raster as a PNG file with a palette; title [Latin-1] goes into its text, NULL for none. */
+/* title: of the points; NULL for none. */
 static void write_png(struct buffer *out, const struct raster *raster, const struct theme *theme,
                       bool classes, const char *title) {
-    uint8_t header[13] = {[8] = 8 /* bits */, [9] = 3 /* palette */}, rgb[3 * RASTER_PALETTE];
-    put_32(header, (size_t)raster->width);
-    put_32(header + 4, (size_t)raster->height);
-    buffer_append(out, "\x89PNG\r\n\x1a\n", 8);
-    put_chunk(out, "IHDR", header, sizeof header);
-    put_chunk(out, "PLTE", rgb, 3 * (size_t)raster_palette(theme, classes, rgb));
-    if (title)
-        put_text(out, "Title", title);
-    put_text(out, "Software", "denoised");
-    if (!put_pixels(out, raster))
+    const size_t width = (size_t)raster->width, height = (size_t)raster->height;
+    uint8_t rgb[3 * RASTER_PALETTE], *pixels = malloc(width * height);
+    struct png_file *file = malloc(sizeof *file);
+    if (pixels && file) {
+        raster_pixels(raster, pixels);
+        png_file_begin(file, out,
+                       &(struct png_header){PNG_PALETTE, raster->width, raster->height, rgb,
+                                            raster_palette(theme, classes, rgb), title});
+        for (size_t y = 0; y < height; y++)
+            png_file_row(file, pixels + y * width);
+        png_file_end(file);
+    } else {
         buffer_fail(out);
-    put_chunk(out, "IEND", NULL, 0);
+    }
+    free(pixels);
+    free(file);
 }
 
 /* ------------------------------------------------------------------ the pictures */
