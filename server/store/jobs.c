@@ -107,15 +107,25 @@ enum store_status store_rewarn(struct store_session *session, const char *id,
 
 /* ------------------------------------------------------------------ reading */
 
-#define JOBS                                                                                       \
-    "SELECT job.id, job.name, job.dataset, job.spec, job.status, -1,"                              \
+/* How many queued jobs with from <= seq < to run before the next one: not those that wait for an
+ * arithmetic. */
+#define QUEUED_BETWEEN(from, to)                                                                   \
+    "((SELECT count(*) FROM job AS before INDEXED BY job_by_place"                                 \
+    "  WHERE before.status = 'queued' AND before.seq >= " from " AND before.seq < " to ")"         \
+    " - (SELECT count(*) FROM job AS bound WHERE bound.status = 'queued'"                          \
+    "    AND bound.seq >= " from " AND bound.seq < " to " AND " SQL_IS_BOUND("bound") "))"
+#define WAITS_FOR_OFFER "job.status = 'queued' AND " SQL_IS_BOUND("job")
+#define PLACE                                                                                      \
+    "CASE WHEN job.status <> 'queued' OR (" WAITS_FOR_OFFER ") THEN -1"                            \
+    " ELSE " QUEUED_BETWEEN("0", "job.seq") " END"
+#define JOBS(place)                                                                                \
+    "SELECT job.id, job.name, job.dataset, job.spec, job.status, " place ","                       \
     " job.epoch, job.epochs, job.step, job.steps, job.seconds, job.train_loss, job.val_loss,"      \
     " job.error_code, job.error_detail, job.attempt, job.cancel_requested, job.created_at,"        \
     " job.started_at, job.finished_at, model.id IS NOT NULL, job.warnings, job.memory, "           \
     "job.seq, " FIGURES_COLUMNS(                                                                   \
         "model") ", job.arithmetic,"                                                               \
-                 " CASE WHEN job.status = 'queued' AND " SQL_IS_BOUND                              \
-                 " THEN 1 ELSE 0 END, " SQL_NODE(                                                  \
+                 " CASE WHEN " WAITS_FOR_OFFER " THEN 1 ELSE 0 END, " SQL_NODE(                    \
                      "job") " FROM job LEFT JOIN model ON model.job_seq = job.seq"
 
 static void read_job(struct store_session *session, struct sql_statement *row, struct job *job) {
@@ -162,35 +172,25 @@ static enum store_status read_one(struct store_session *session, struct sql_stat
     return status;
 }
 
+/* One statement, because clients poll this, and a database on another machine takes a moment for
+ * each. */
 enum store_status store_job_get(struct store_session *session, const char *id, struct job *job) {
-    int64_t seq;
-    enum store_status status = sql_job_seq(session, id, &seq);
-    if (status != STORE_OK)
-        return status;
-    status = read_one(session, sql_prepare(session, JOBS " WHERE job.seq = ?1", "i", seq), job);
-    if (status != STORE_OK || job->status != JOB_QUEUED || job->waits_for_offer)
-        return status;
-    status = sql_count_queued(session, 0, seq, &job->queue_position);
-    if (status != STORE_OK)
-        job_clear(job);
-    return status;
+    struct sql_statement *row =
+        strcmp(id, "latest") == 0
+            ? sql_prepare(session, JOBS(PLACE) " WHERE job.seq = (SELECT max(seq) FROM job)", "")
+            : sql_prepare(session, JOBS(PLACE) " WHERE job.id = ?1", "t", id);
+    return read_one(session, row, job);
 }
 
 enum store_status sql_count_queued(struct store_session *session, int64_t from, int64_t to,
                                    int64_t *count) {
-    return sql_value(
-        session,
-        sql_prepare(session,
-                    "SELECT (SELECT count(*) FROM job INDEXED BY job_by_place"
-                    "  WHERE status = 'queued' AND seq >= ?1 AND seq < ?2)"
-                    " - (SELECT count(*) FROM job WHERE status = 'queued' AND seq >= ?1"
-                    "    AND seq < ?2 AND " SQL_IS_BOUND ")",
-                    "ii", from, to),
-        count, STORE_OK);
+    return sql_value(session,
+                     sql_prepare(session, "SELECT " QUEUED_BETWEEN("?1", "?2"), "ii", from, to),
+                     count, STORE_OK);
 }
 
 enum store_status sql_job_unplaced(struct store_session *session, const char *id, struct job *job) {
-    return read_one(session, sql_prepare(session, JOBS " WHERE job.id = ?1", "t", id), job);
+    return read_one(session, sql_prepare(session, JOBS("-1") " WHERE job.id = ?1", "t", id), job);
 }
 
 enum store_status store_job_count(struct store_session *session, enum job_status which,

@@ -485,7 +485,7 @@ enum store_status store_count_waiting(struct store_session *session, int64_t *co
     return sql_value(session,
                      sql_prepare(session,
                                  "SELECT count(*) FROM job"
-                                 " WHERE status = 'queued' AND " SQL_IS_BOUND,
+                                 " WHERE status = 'queued' AND " SQL_IS_BOUND("job"),
                                  ""),
                      count, STORE_OK);
 }

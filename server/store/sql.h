@@ -110,9 +110,9 @@ enum store_status sql_served(struct store_session *session, struct sql_statement
     " OR arithmetic IN (SELECT offer.arithmetic FROM offer WHERE node = ?1))"
 
 /* In a condition or a column: is the arithmetic of a job one that no running server offers? */
-#define SQL_IS_BOUND                                                                               \
-    "(job.arithmetic IS NOT NULL"                                                                  \
-    " AND job.arithmetic NOT IN (SELECT arithmetic FROM offer))"
+#define SQL_IS_BOUND(job)                                                                          \
+    "(" job ".arithmetic IS NOT NULL AND " job                                                     \
+    ".arithmetic NOT IN (SELECT offer.arithmetic FROM offer))"
 
 /* STORE_OK and the job's row number, or STORE_NOT_FOUND. id may be "latest". */
 enum store_status sql_job_seq(struct store_session *session, const char *id, int64_t *seq);
