@@ -31,6 +31,9 @@ enum { NORMALS_GROUP = 64 };
 /* Of the kernel `levels`; a logit beyond its limit, on either side, counts as the limit. */
 enum { KERNELS_MAX_LEVELS = 1024, KERNELS_MAX_LOGIT = 10 };
 
+/* Added to the mean of squares by the kernel `norm`. */
+#define NORM_EPSILON 1e-5f
+
 /* Adam (Kingma & Ba 2015) at one step; corrections are 1 / (1 - beta^step). */
 struct adam_step {
     float learning_rate, epsilon;
@@ -134,6 +137,37 @@ struct kernels {
      * below 5e-4 up to 6. */
     void (*scores)(uint64_t seed, uint32_t stream, uint32_t step, uint64_t group,
                    const int32_t *below, const int32_t *count, float n, float scale, float *out);
+
+    /* The transforms of the convolution in engine/network/conv.h, which has the equations. Each handles
+     * the row `row` of the ceil(height / 2) rows of tiles of one image [height][width][channels], with
+     * ceil(width / 2) tiles. The 16 numbers that a tile has in a channel are `plane` floats apart:
+     * [16][tiles][channels], of which the pointers give the first tile of the row. Channels are padded. */
+    void (*tiles_in)(size_t height, size_t width, size_t channels, size_t row, const float *image,
+                     float *tiles, size_t plane);
+    /* The pixels of those tiles become products + bias [channels] + plus, an image that may be the same
+     * one; NULL: nothing. */
+    void (*tiles_out)(size_t height, size_t width, size_t channels, size_t row,
+                      const float *products, size_t plane, const float *bias, const float *plus,
+                      float *image);
+    /* The gradients of the two. Going backward from tiles_in, a pixel is a sum over up to four tiles:
+     * image is complete after the last row, and the rows are to be called in order. */
+    void (*tiles_out_backward)(size_t height, size_t width, size_t channels, size_t row,
+                               const float *image, float *tiles, size_t plane);
+    void (*tiles_in_backward)(size_t height, size_t width, size_t channels, size_t row,
+                              const float *tiles, size_t plane, float *image);
+
+    /* RMS norm over the columns (Zhang & Sennrich 2019), scaled, shifted, and activated: rates =
+     * 1 / sqrt(mean of x^2 + NORM_EPSILON); u = x rate gain (1 + a) + b; h = swish(u); d = swish'(u)
+     * unless d is NULL. x, h, d [rows][cols]; rates [rows]; gain, a, b [cols]; a and b, or neither, may
+     * be NULL, which is 0. h may be x. cols is padded, and all columns count. */
+    void (*norm)(size_t rows, size_t cols, const float *x, const float *gain, const float *a,
+                 const float *b, float *rates, float *h, float *d);
+    /* The backward pass, with g = dloss/dh and what `norm` read and wrote: dx = dloss/dx, or += if add;
+     * sums [3][cols] = dloss/dgain, dloss/da, dloss/db, each the sum over the rows in order. dx may be
+     * g, unless add. */
+    void (*norm_backward)(size_t rows, size_t cols, const float *g, const float *d, const float *x,
+                          const float *rates, const float *gain, const float *a, bool add,
+                          float *dx, float *sums);
 };
 
 /* The default variant: the best one that the CPU has, or that of dn_kernels_use. */

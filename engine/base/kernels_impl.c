@@ -12,7 +12,9 @@
 #include <string.h>
 
 #include "engine/base/kernels.h"
+#include "engine/base/norm.h"
 #include "engine/base/products.h"
+#include "engine/base/tiles.h"
 #include "engine/base/vectors.h"
 
 /* ------------------------------------------------------------------ transpose */
@@ -413,4 +415,10 @@ const struct kernels JOIN(kernels_, KERNELS_VARIANT) = {
     .adam = adam,
     .normals = normals,
     .scores = scores,
+    .tiles_in = tiles_in,
+    .tiles_in_backward = tiles_in_backward,
+    .tiles_out = tiles_out,
+    .tiles_out_backward = tiles_out_backward,
+    .norm = norm,
+    .norm_backward = norm_backward,
 };

@@ -1,0 +1,208 @@
+/*
+ * conv.c - a convolution as 16 products of matrices for each block of tiles.
+ *
+ * A block is a few rows of tiles, across images: small enough that its transformed pixels and its
+ * products stay in the second-level cache between the steps, and large enough that the products are not
+ * short of rows.
+ */
+#include "engine/network/conv.h"
+
+#include <string.h>
+
+/* The floats of a block, tiles and products together, and the fewest tiles that it has. */
+enum { BLOCK_FLOATS = 128 * 1024, BLOCK_TILES = 48 };
+
+/* The plane of which the element of dM = A dY A^T is the sum of the four pixels of dY. */
+enum { PLANE_OF_SUM = 5 };
+
+static size_t rows_of(const struct conv *conv) {
+    return ((size_t)conv->height + 1) / 2;
+}
+
+static size_t columns_of(const struct conv *conv) {
+    return ((size_t)conv->width + 1) / 2;
+}
+
+size_t conv_tiles(const struct conv *conv) {
+    return rows_of(conv) * columns_of(conv);
+}
+
+/* Floats from one plane of `tiles` tiles to the next: an odd number of cache lines. */
+static size_t plane_floats(size_t tiles, int channels) {
+    return (tiles * (size_t)channels / 16 | 1) * 16;
+}
+
+size_t conv_tiles_floats(const struct conv *conv, size_t images, int channels) {
+    return CONV_PLANES * plane_floats(images * conv_tiles(conv), channels);
+}
+
+/* Rows of tiles in a block. */
+static size_t block_rows(const struct conv *conv) {
+    const size_t channels = (size_t)conv->in + (size_t)conv->out, columns = columns_of(conv);
+    const size_t tiles = BLOCK_FLOATS / (CONV_PLANES * channels);
+    return ((tiles < BLOCK_TILES ? BLOCK_TILES : tiles) + columns - 1) / columns;
+}
+
+size_t conv_scratch_floats(const struct conv *conv) {
+    const size_t tiles = block_rows(conv) * columns_of(conv);
+    return CONV_PLANES * (plane_floats(tiles, conv->in) + plane_floats(tiles, conv->out));
+}
+
+size_t conv_planes_floats(const struct conv *conv) {
+    return (CONV_PLANES * (size_t)conv->in + 1) * (size_t)conv->out;
+}
+
+/* ------------------------------------------------------------------ weights */
+
+/* G times three numbers that are `from_step` apart, or G^T times four. */
+static void expand(const float *from, size_t from_step, float *to, size_t to_step) {
+    const float a = from[0], b = from[from_step], c = from[2 * from_step];
+    to[0] = a;
+    to[to_step] = 0.5f * (a + c) + 0.5f * b;
+    to[2 * to_step] = 0.5f * (a + c) - 0.5f * b;
+    to[3 * to_step] = c;
+}
+
+static void contract(const float *from, size_t from_step, float *to, size_t to_step) {
+    const float a = from[0], b = from[from_step], c = from[2 * from_step], d = from[3 * from_step];
+    to[0] = a + 0.5f * (b + c);
+    to[to_step] = 0.5f * (b - c);
+    to[2 * to_step] = 0.5f * (b + c) + d;
+}
+
+void conv_prepare(const struct conv *conv, const struct kernels *kernels, const float *weight,
+                  float *forward, float *backward) {
+    const size_t in = (size_t)conv->in, out = (size_t)conv->out, plane = in * out;
+    for (size_t i = 0; i < plane; i++) {
+        float half[4 * 3]; /* G g */
+        for (size_t column = 0; column < 3; column++)
+            expand(weight + column * plane + i, 3 * plane, half + column, 3);
+        for (size_t row = 0; row < 4; row++)
+            expand(half + 3 * row, 1, forward + 4 * row * plane + i, plane);
+    }
+    for (size_t p = 0; backward && p < CONV_PLANES; p++)
+        kernels->transpose(in, out, forward + p * plane, out, backward + p * plane, in);
+}
+
+void conv_finish_weight(const struct conv *conv, const float *planes, float *weight, float *bias) {
+    const size_t in = (size_t)conv->in, out = (size_t)conv->out, plane = in * out;
+    for (size_t i = 0; i < plane; i++) {
+        float half[3 * 4]; /* G^T dU */
+        for (size_t column = 0; column < 4; column++)
+            contract(planes + column * plane + i, 4 * plane, half + column, 4);
+        for (size_t row = 0; row < 3; row++)
+            contract(half + 4 * row, 1, weight + 3 * row * plane + i, plane);
+    }
+    for (size_t j = 0; j < out; j++)
+        bias[j] = planes[CONV_PLANES * plane + j];
+}
+
+/* ------------------------------------------------------------------ images */
+
+/* 16 planes of the tiles or products of a block. */
+struct planes {
+    float *at;
+    size_t plane;
+};
+
+/* Those of the tiles from row of tiles `row` on, counted through all images. */
+static struct planes planes_of(const struct conv *conv, size_t images, int channels, float *tiles,
+                               size_t row) {
+    return (struct planes){tiles + row * columns_of(conv) * (size_t)channels,
+                           plane_floats(images * conv_tiles(conv), channels)};
+}
+
+/* The two parts of the scratch memory: for a block of tiles with in and with out channels. */
+static struct planes scratch_in(const struct conv *conv, float *scratch) {
+    return (struct planes){scratch, plane_floats(block_rows(conv) * columns_of(conv), conv->in)};
+}
+
+static struct planes scratch_out(const struct conv *conv, float *scratch) {
+    return (struct planes){scratch + CONV_PLANES * scratch_in(conv, NULL).plane,
+                           plane_floats(block_rows(conv) * columns_of(conv), conv->out)};
+}
+
+/* Each plane of `to` [tiles][to_channels] = that of `from` [tiles][from_channels] times that of weights. */
+static void multiply(const struct kernels *kernels, size_t tiles, struct planes from,
+                     int from_channels, const float *weights, struct planes to, int to_channels) {
+    const size_t k = (size_t)from_channels, n = (size_t)to_channels;
+    for (size_t p = 0; p < CONV_PLANES; p++)
+        kernels->gemm(tiles, n, k, from.at + p * from.plane, k, 1, weights + p * k * n, n,
+                      to.at + p * to.plane, n, NULL, false);
+}
+
+/* The rows of tiles from `row` on that are in the block, of those before `end`. */
+static size_t block_count(const struct conv *conv, size_t row, size_t end) {
+    const size_t most = block_rows(conv);
+    return end - row < most ? end - row : most;
+}
+
+/* The offset of the image that has this row of tiles. */
+static size_t image_of(const struct conv *conv, size_t row, int channels) {
+    return row / rows_of(conv) * (size_t)(conv->height * conv->width * channels);
+}
+
+void conv_forward(const struct conv *conv, const struct kernels *kernels, size_t images,
+                  size_t first, size_t n, const float *x, const float *forward, const float *bias,
+                  const float *plus, float *tiles, float *scratch, float *y) {
+    const size_t height = (size_t)conv->height, width = (size_t)conv->width;
+    const size_t in = (size_t)conv->in, out = (size_t)conv->out;
+    const size_t rows = rows_of(conv), columns = columns_of(conv), end = (first + n) * rows;
+    const struct planes products = scratch_out(conv, scratch);
+    for (size_t row = first * rows, count; row < end; row += count) {
+        const struct planes v =
+            tiles ? planes_of(conv, images, conv->in, tiles, row) : scratch_in(conv, scratch);
+        count = block_count(conv, row, end);
+        for (size_t r = 0; r < count; r++)
+            kernels->tiles_in(height, width, in, (row + r) % rows,
+                              x + image_of(conv, row + r, conv->in), v.at + r * columns * in,
+                              v.plane);
+        multiply(kernels, count * columns, v, conv->in, forward, products, conv->out);
+        for (size_t r = 0; r < count; r++) {
+            const size_t image = image_of(conv, row + r, conv->out);
+            kernels->tiles_out(height, width, out, (row + r) % rows,
+                               products.at + r * columns * out, products.plane, bias,
+                               plus ? plus + image : NULL, y + image);
+        }
+    }
+}
+
+void conv_backward_input(const struct conv *conv, const struct kernels *kernels, size_t images,
+                         size_t first, size_t n, const float *dy, const float *backward,
+                         float *dy_tiles, float *scratch, float *dx) {
+    const size_t height = (size_t)conv->height, width = (size_t)conv->width;
+    const size_t in = (size_t)conv->in, out = (size_t)conv->out;
+    const size_t rows = rows_of(conv), columns = columns_of(conv), end = (first + n) * rows;
+    for (size_t row = first * rows, count; row < end; row += count) {
+        const struct planes dm = planes_of(conv, images, conv->out, dy_tiles, row);
+        count = block_count(conv, row, end);
+        for (size_t r = 0; r < count; r++)
+            kernels->tiles_out_backward(height, width, out, (row + r) % rows,
+                                        dy + image_of(conv, row + r, conv->out),
+                                        dm.at + r * columns * out, dm.plane);
+        if (!dx)
+            continue;
+        const struct planes dv = scratch_in(conv, scratch);
+        multiply(kernels, count * columns, dm, conv->out, backward, dv, conv->in);
+        for (size_t r = 0; r < count; r++)
+            kernels->tiles_in_backward(height, width, in, (row + r) % rows,
+                                       dv.at + r * columns * in, dv.plane,
+                                       dx + image_of(conv, row + r, conv->in));
+    }
+}
+
+void conv_backward_weight(const struct conv *conv, const struct kernels *kernels, int plane,
+                          size_t images, size_t n, const float *x_tiles, const float *dy_tiles,
+                          bool first, float *planes) {
+    const size_t in = (size_t)conv->in, out = (size_t)conv->out, p = (size_t)plane;
+    const size_t all = images * conv_tiles(conv), tiles = n * conv_tiles(conv);
+    const float *v = x_tiles + p * plane_floats(all, conv->in);
+    const float *dm = dy_tiles + p * plane_floats(all, conv->out);
+    kernels->gemm(in, out, tiles, v, 1, in, dm, out, planes + p * in * out, out, NULL, !first);
+    if (plane != PLANE_OF_SUM)
+        return;
+    float *bias = planes + CONV_PLANES * in * out;
+    if (first)
+        memset(bias, 0, out * sizeof *bias);
+    kernels->column_sums(tiles, out, out, dm, bias);
+}
