@@ -102,7 +102,7 @@ STAGED := $(if $(filter 0,$(SANITIZE)),$(addprefix $B/install/,libdenoise.a $(SO
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
 # The programs of the measurements and the longer checks. One more, bench-blas, needs OpenBLAS.
-MEASURES := $(addprefix $B/,bench quality kaist bare floats exact)
+MEASURES := $(addprefix $B/,bench bench-images quality kaist bare floats exact)
 # The fuzz targets, each with a driver: of libFuzzer, or one of our own that only replays.
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_DRIVER  := tests/fuzz/replay.c
@@ -111,7 +111,7 @@ FUZZ_DRIVER  := -fsanitize=fuzzer
 endif
 
 .PHONY: all run demo pictures test test-postgresql soak test-binaries test-floats lint openapi rules dashboard format clean help
-.PHONY: deps deps-test deps-npm bench bench-http bench-peers quality kaist tables
+.PHONY: deps deps-test deps-npm bench bench-images bench-http bench-peers quality kaist tables
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -311,6 +311,10 @@ bench: deps ## measure the engine against the machine's peak
 	@$(MAKE) --no-print-directory $B/bench
 	$B/bench
 
+bench-images: deps ## the layers of a network of images, as shares of the machine's peak
+	@$(MAKE) --no-print-directory $B/bench-images
+	$B/bench-images $(ARGS)
+
 quality: deps ## how well the default preset learns every built-in pattern, in minutes
 	@$(MAKE) --no-print-directory $B/quality
 	$B/quality $(ARGS)
@@ -343,6 +347,7 @@ bench-peers: ## the same work in PyTorch and OpenBLAS (installs them)
 
 # Each is one source, linked with what stands beside it; $^ has its headers, too, once it was built.
 $B/bench: tests/bench/bench.c $B/server/base/sha256.o $B/libdenoise.a
+$B/bench-images: tests/bench/images.c $B/libdenoise.a
 $B/quality: tests/bench/quality.c $B/libdenoise.a
 $B/kaist: tests/bench/kaist.c $B/libdenoise.a
 $B/bare: tests/bench/bare.c

@@ -6,16 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/denoise.h"
-
-/* Processor time of this thread. */
-static inline double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "tests/bench/peak.h"
 
 static inline void must(enum dn_status status, const struct dn_error *error) {
     if (status == DN_OK)
