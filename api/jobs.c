@@ -129,6 +129,18 @@ void job_reply(struct http_exchange *exchange, struct store_session *session, co
     job_clear(&job);
 }
 
+void job_reply_new(struct http_exchange *exchange, const struct job *job, int64_t queue_position,
+                   int http_status) {
+    const struct figure none = {NAN, NAN};
+    struct job seen = *job;
+    seen.status = JOB_QUEUED;
+    seen.queue_position = queue_position;
+    seen.train_loss = seen.val_loss = NAN;
+    seen.figures = (struct figures){.curve = none, .energy = none, .coverage = none};
+    struct json_writer json = json_reply(exchange, http_status);
+    fields_write(&job_answer, &seen, &json);
+}
+
 bool job_is_over(struct http_exchange *exchange, const char *id, double until, int http_status) {
     struct store_session *session = store_acquire(service_of(exchange)->store);
     const bool is_late = http_is_stopping(exchange) || clock_monotonic() >= until;

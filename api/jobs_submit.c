@@ -72,10 +72,12 @@ static bool note_uploads(struct http_exchange *exchange, struct store_session *s
     return true;
 }
 
-/* Is there room in the queue? False: the error is already the response. */
-static bool has_place(struct http_exchange *exchange, struct store_session *session) {
-    int64_t queued;
-    enum store_status status = store_job_count(session, JOB_QUEUED, &queued);
+/* Is there room in the queue? False: the error is already the response. *place: of the next job. */
+static bool has_place(struct http_exchange *exchange, struct store_session *session,
+                      int64_t *place) {
+    int64_t queued, waiting;
+    enum store_status status = store_queue_length(session, &queued, &waiting);
+    *place = queued - waiting;
     const bool has = status == STORE_OK && queued < service_of(exchange)->max_queued;
     if (status != STORE_OK) {
         problem_store(exchange, status);
@@ -88,28 +90,30 @@ static bool has_place(struct http_exchange *exchange, struct store_session *sess
     return has;
 }
 
-static void answer_created(struct http_exchange *exchange, struct store_session *session,
-                           const char *id) {
-    job_reply(exchange, session, id, 201);
+static void locate(struct http_exchange *exchange, const char *id) {
     http_set_header(exchange, "Location", http_format(exchange, "/v1/jobs/%s", id));
 }
 
-static bool is_there(struct store_session *session, const char *id) {
+/* Answers with the job if an earlier run, whose commit got no answer, has inserted it. */
+static bool find_inserted(struct http_exchange *exchange, struct store_session *session,
+                          const char *id) {
     struct job job;
     const bool found = store_job_get(session, id, &job) == STORE_OK;
-    if (found)
+    if (found) {
         job_clear(&job);
+        job_reply(exchange, session, id, 201);
+        locate(exchange, id);
+    }
     return found;
 }
 
 static void insert_job(struct http_exchange *exchange, struct store_session *session) {
     struct submission *submission = exchange->state;
     const struct job *job = &submission->job;
-    if (http_is_in_doubt(exchange) && is_there(session, job->id)) {
-        answer_created(exchange, session, job->id);
+    int64_t place;
+    if (http_is_in_doubt(exchange) && find_inserted(exchange, session, job->id))
         return;
-    }
-    if (replay(exchange, session, submission) || !has_place(exchange, session))
+    if (replay(exchange, session, submission) || !has_place(exchange, session, &place))
         return;
     enum store_status status = store_job_insert(session, job, submission->key);
     if (status == STORE_CONFLICT && replay(exchange, session, submission))
@@ -120,7 +124,8 @@ static void insert_job(struct http_exchange *exchange, struct store_session *ses
     }
     if (!note_uploads(exchange, session, job->id, &submission->request))
         return;
-    answer_created(exchange, session, job->id);
+    job_reply_new(exchange, job, place, 201);
+    locate(exchange, job->id);
 }
 
 static void wake_workers(struct http_exchange *exchange) {
@@ -360,6 +365,18 @@ static void create_on_pool(struct http_exchange *exchange, struct store_session 
         http_then_on_writer(exchange, insert_job);
 }
 
+/* A job on uploads locks their rows. */
+static enum http_next put_on_writer(struct http_exchange *exchange) {
+    const struct submission *submission = exchange->state;
+    const struct job_request *request = &submission->request;
+    bool is_on_uploads = false;
+    for (int k = 0; k < request->spec.dataset.source_count; k++)
+        is_on_uploads |= request->uploads[k].id[0] != 0;
+    if (is_on_uploads)
+        return http_on_writer(exchange, insert_job);
+    return http_on_writer_together(exchange, insert_job, submission->key ? submission->key : "");
+}
+
 static const struct field create_rows[] = {
     {"", "validate_only", FIELD_BOOLEAN, offsetof(struct creation, validate_only), 0, 0, 0, NULL,
      "Validate the job and return its complete spec, without queueing it."},
@@ -377,7 +394,7 @@ enum http_next api_job_create(struct http_exchange *exchange) {
         return creation->is_long ? http_on_pool(exchange, create_on_pool) : HTTP_REPLY;
     }
     if (!creation->validate_only)
-        return http_on_writer(exchange, insert_job);
+        return put_on_writer(exchange);
     if (!estimate_is_quick())
         return http_on_pool(exchange, reply_valid);
     reply_valid(exchange, NULL);
@@ -443,7 +460,8 @@ static bool requeue(struct http_exchange *exchange, struct store_session *sessio
     struct job_request request;
     struct buffer spec = {0}, warnings = {0};
     const bool has_own_place = job->status == JOB_QUEUED;
-    if ((!has_own_place && !has_place(exchange, session)) ||
+    int64_t at_end; /* not of this job, whose place is by its age */
+    if ((!has_own_place && !has_place(exchange, session, &at_end)) ||
         !extend(exchange, job, epochs, &request) ||
         !note_uploads(exchange, session, job->id, &request))
         return false;

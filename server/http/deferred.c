@@ -15,6 +15,12 @@ enum http_next http_on_writer(struct http_exchange *exchange, http_deferred next
     return defer(exchange, next, &exchange->call->server->config.writer);
 }
 
+enum http_next http_on_writer_together(struct http_exchange *exchange, http_deferred next,
+                                       const char *key) {
+    exchange->together = key;
+    return http_on_writer(exchange, next);
+}
+
 enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next) {
     return defer(exchange, next, &exchange->call->server->config.pool);
 }
@@ -149,6 +155,7 @@ enum MHD_Result http_suspend_and_post(struct http_call *call) {
                       .done = deferred_done,
                       .wait = &call->exchange.wait,
                       .is_unwanted = &call->exchange.stopping,
+                      .together = call->exchange.together,
                       .turn = {.client = rate_client_number(&call->client, call->key_name)}};
     call->executor->post(call->executor->self, &call->exchange.task);
     return MHD_YES;

@@ -137,6 +137,7 @@ struct http_exchange {
     http_deferred next, then;
     const struct http_executor *then_on;
     enum turn_class then_class;
+    const char *together;
     struct task task;
 };
 
@@ -229,6 +230,10 @@ size_t http_body_limit(const struct http_exchange *exchange);
 /* Are there API keys? */
 bool http_asks_for_keys(const struct http_exchange *exchange);
 enum http_next http_on_writer(struct http_exchange *exchange, http_deferred next);
+/* The same for what makes new rows only, with this key, or "": see task.together. The key must live as
+ * long as the exchange. */
+enum http_next http_on_writer_together(struct http_exchange *exchange, http_deferred next,
+                                       const char *key);
 enum http_next http_on_watch(struct http_exchange *exchange, http_poll poll, struct wait wait);
 enum http_next http_on_pool(struct http_exchange *exchange, http_deferred next);
 /* exchange->stopping, which another thread may set at any time. */

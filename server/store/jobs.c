@@ -201,6 +201,20 @@ enum store_status store_job_count(struct store_session *session, enum job_status
                      count, STORE_OK);
 }
 
+enum store_status store_queue_length(struct store_session *session, int64_t *queued,
+                                     int64_t *waiting) {
+    struct sql_statement *row =
+        sql_prepare(session,
+                    "SELECT n, (SELECT count(*) FROM job WHERE status = 'queued' AND " SQL_IS_BOUND(
+                        "job") ")"
+                               " FROM job_count WHERE status = 'queued'",
+                    "");
+    const bool found = sql_row(session, row);
+    *queued = found ? sql_int64(row, 0) : 0;
+    *waiting = found ? sql_int64(row, 1) : 0;
+    return sql_found(session, row, found, STORE_ERROR);
+}
+
 #define READ_INTEGER                     sql_int
 #define READ_INTEGER64                   sql_int64
 #define READ_NUMBER                      sql_double

@@ -53,6 +53,10 @@ struct task {
     double doubted, due; /* for the writer: when the doubt began; when the task runs again */
     /* Set by the poster: on the writer, it holds up nobody who reads events (store_begin_quiet). */
     bool makes_no_events;
+    /* Set by the poster of a task that only makes new rows: then a transaction may also have others of
+     * this kind, even where other servers write. It is the key that the task takes, so that all take
+     * their keys in the same order; "": none. NULL: it may lock more than that. */
+    const char *together;
     struct turn turn; /* in the pool: its client, and whether it is large */
     /* on the watch: */
     const struct wait *wait;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/base/bell.h"
 #include "server/base/clock.h"
@@ -42,13 +43,18 @@ struct writer {
     void *listener;
 };
 
+/* Where others write, too, most tasks have a transaction of their own, because two groups could each
+ * hold the rows that the other waits for. */
+static bool may_join(const struct writer *writer, const struct task *group,
+                     const struct task *task) {
+    return !store_is_shared(writer->store) || task == group || (group->together && task->together);
+}
+
 /* Removes the first tasks of the queue, linked by `next`; NULL when it is empty. */
 static struct task *take(struct writer *writer) {
     pthread_mutex_lock(&writer->bell.mutex);
     struct task *group = writer->first, **end = &writer->first;
-    /* Where others write, too, each task is short of locks: two groups could wait for each other. */
-    const int most = store_is_shared(writer->store) ? 1 : WRITER_GROUP;
-    for (int i = 0; *end && i < most; i++) {
+    for (int i = 0; *end && i < WRITER_GROUP && may_join(writer, group, *end); i++) {
         end = &(*end)->next;
         writer->length--;
     }
@@ -100,7 +106,8 @@ static bool is_quiet(const struct task *group) {
 }
 
 /* Runs a group in one transaction. A task that fails rolls back only its own savepoint; a failure of
- * the store rolls back the whole group. *lost: why a transaction that had begun was not committed. */
+ * the store rolls back the whole group, and so does a task where there are no savepoints: then the
+ * others did not run. *lost: why a transaction that had begun was not committed. */
 static enum task_outcome run_group(struct store *store, struct task *group,
                                    enum store_status *lost) {
     struct store_session *session = store_writer(store);
@@ -124,7 +131,9 @@ static enum task_outcome run_group(struct store *store, struct task *group,
     *lost = status;
     if (status != STORE_OK) {
         store_abort(session);
-        return outcome_of(status, false);
+        return status != STORE_CONFLICT ? outcome_of(status, false)
+               : group->next            ? TASK_REFUSED
+                                        : TASK_DONE;
     }
     FAULT_POINT("writer.before_commit");
     *lost = status = store_commit(session);
@@ -145,6 +154,14 @@ static bool may_succeed_now(enum store_status lost) {
     return lost == STORE_BUSY || lost == STORE_TAKEN || lost == STORE_AWAY;
 }
 
+static void doubt(struct task *task) {
+    if (!task->is_in_doubt) {
+        log_line(LOG_WARN, "a commit got no answer: looking whether it took place", NULL);
+        task->is_in_doubt = true;
+        task->doubted = clock_monotonic();
+    }
+}
+
 /* Runs the group again if only others were in its way, or its connection was lost before the
  * commit. */
 static enum task_outcome run_repeatedly(struct writer *writer, struct task *group,
@@ -156,11 +173,8 @@ static enum task_outcome run_repeatedly(struct writer *writer, struct task *grou
         outcome = run_once(writer, group, lost);
     if (*lost == STORE_BUSY || *lost == STORE_TAKEN)
         log_line(LOG_WARN, "others were in the way of a transaction each time", NULL);
-    if (*lost == STORE_IN_DOUBT && !group->is_in_doubt) {
-        log_line(LOG_WARN, "a commit got no answer: looking whether it took place", NULL);
-        group->is_in_doubt = true;
-        group->doubted = clock_monotonic();
-    }
+    if (*lost == STORE_IN_DOUBT)
+        doubt(group);
     return outcome;
 }
 
@@ -180,12 +194,53 @@ static void put_aside(struct writer *writer, struct task *task) {
     writer->aside_end = &task->next;
 }
 
+static void process(struct writer *writer, struct task *group);
+
+/* Of two that lock the same keys, the one that locked its first key first gets all. */
+static struct task *sorted(struct task *group) {
+    struct task *first = NULL;
+    while (group) {
+        struct task *task = group, **at = &first;
+        group = task->next;
+        while (*at && strcmp((*at)->together, task->together) <= 0)
+            at = &(*at)->next;
+        task->next = *at;
+        *at = task;
+    }
+    return first;
+}
+
+/* Tries a group without savepoints. True: it is committed. */
+static bool run_together(struct writer *writer, struct task **group) {
+    enum store_status lost;
+    *group = sorted(*group);
+    const bool is_done = run_once(writer, *group, &lost) == TASK_DONE;
+    for (struct task *task = *group; task && lost == STORE_IN_DOUBT; task = task->next)
+        doubt(task);
+    return is_done;
+}
+
+static void process_each(struct writer *writer, struct task *group) {
+    while (group) {
+        struct task *task = group;
+        group = task->next;
+        task->next = NULL;
+        process(writer, task);
+    }
+}
+
 /* Runs the group to its end, or puts it aside. */
 static void process(struct writer *writer, struct task *group) {
     const double began = clock_monotonic();
     const uint64_t before = store_commits(writer->store);
-    enum store_status lost;
-    enum task_outcome outcome = run_repeatedly(writer, group, &lost);
+    enum store_status lost = STORE_OK;
+    enum task_outcome outcome = TASK_DONE;
+    if (!group->next || !store_is_shared(writer->store)) {
+        outcome = run_repeatedly(writer, group, &lost);
+    } else if (!run_together(writer, &group)) {
+        process_each(writer, group);
+        return;
+    }
     FAULT_POINT("writer.committed");
     if (can_wait(writer, group, outcome, lost)) {
         group->due = lost == STORE_BUSY ? clock_monotonic() + BUSY_SECONDS : 0;

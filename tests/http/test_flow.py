@@ -1,5 +1,6 @@
 """The happy path of every endpoint."""
 
+import concurrent.futures
 import io
 import re
 import threading
@@ -320,6 +321,24 @@ def test_a_full_queue_says_so(start):
         assert refused.status == 429 and refused.json["code"] == "queue_full"
         assert int(refused.headers["Retry-After"]) > 0
     assert len(server.get("/v1/jobs").json["items"]) == 4
+
+
+def test_a_crowd_fills_the_queue_and_no_more(start):
+    """Submissions that come together share a transaction, but not each other's fate."""
+    server = start("--workers", "1", "--max-queued", "20")
+    server.wait(server.submit(ENDLESS), ("running",))
+    with concurrent.futures.ThreadPoolExecutor(30) as crowd:
+        keys = [{"Idempotency-Key": f"crowd-{number % 8}"} if number % 3 == 0 else {} for number in range(60)]
+        answers = list(crowd.map(lambda headers: server.fetch("POST", "/v1/jobs", QUICK, headers), keys))
+    created = {answer.json["id"]: answer.json for answer in answers if answer.status == 201}
+    assert len(created) == 20
+    for answer in answers:
+        assert answer.status in (200, 201, 429), answer.body
+        if answer.status == 200:
+            assert answer.json["id"] in created and answer.headers["Idempotency-Replayed"] == "true"
+    assert sorted(job["queue_position"] for job in created.values()) == list(range(20))
+    for job, told in created.items():
+        assert server.get(f"/v1/jobs/{job}").json == told
 
 
 def test_two_workers_train_two_jobs_at_once(start):

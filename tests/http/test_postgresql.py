@@ -181,7 +181,7 @@ def test_every_statement_is_accepted(schema, reference):
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("name", ["store", "store_events", "store_offers", "store_reports", "store_room", "claim", "endings", "hindered", "nodes", "reports", "retention", "queue_model"])
+@pytest.mark.parametrize("name", ["store", "store_events", "store_offers", "store_reports", "store_room", "claim", "endings", "hindered", "together", "nodes", "reports", "retention", "queue_model"])
 def test_the_store_does_the_same_there(server, name):
     """The store's own tests, which know nothing of the database, on this one."""
     program = pathlib.Path(BINARY).parent / "tests" / f"test_{name}"

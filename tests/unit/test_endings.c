@@ -140,7 +140,16 @@ Test(endings, do_not_count_what_was_rolled_back) {
     cr_assert_eq(store_keep(session, true), STORE_OK);
     cr_assert_eq(store_savepoint(session), STORE_OK);
     cr_assert_eq(store_finish(session, second.id, second.fence, &SUCCESS, 2), STORE_OK);
-    cr_assert_eq(store_keep(session, false), STORE_OK);
+    const enum store_status undone = store_keep(session, false);
+    if (undone ==
+        STORE_CONFLICT) { /* with all others of its transaction: there are no savepoints */
+        store_abort(session);
+        expect(0, 0, 0);
+        cr_assert_eq(store_begin(session), STORE_OK);
+        cr_assert_eq(store_finish(session, first.id, first.fence, &SUCCESS, 2), STORE_OK);
+    } else {
+        cr_assert_eq(undone, STORE_OK);
+    }
     commit();
     expect(1, 0, 0);
     cr_assert_eq(store_finish(session, second.id, second.fence, &SUCCESS, 2), STORE_OK);

@@ -543,6 +543,9 @@ static void compare_all(void) {
         CHECK(count == counts[s]);
     }
     CHECK(store_count_waiting(session, &count) == STORE_OK && count == waiting);
+    int64_t queued;
+    CHECK(store_queue_length(session, &queued, &count) == STORE_OK);
+    CHECK(queued == counts[JOB_QUEUED] && count == waiting);
 }
 
 /* ------------------------------------------------------------------ sequences */

@@ -464,15 +464,24 @@ static enum store_status commit(struct store_session *session) {
     return status;
 }
 
+/* Most transactions have one task, and nearly all tasks are kept: a savepoint would be two round trips
+ * for nothing. */
 static enum store_status savepoint(struct store_session *session) {
-    return postgresql_command(session_of(session), "SAVEPOINT task");
+    struct postgresql_session *writer = session_of(session);
+    writer->had_changed = writer->has_changed;
+    writer->has_changed = false;
+    return STORE_OK;
 }
 
 static enum store_status keep(struct store_session *session, bool kept) {
     struct postgresql_session *writer = session_of(session);
+    const bool is_whole =
+        writer->connection && pq.transactionStatus(writer->connection) == PQTRANS_INTRANS;
+    const bool must_undo = !kept && (writer->has_changed || !is_whole);
+    writer->has_changed |= writer->had_changed;
     if (writer->trouble != STORE_OK)
         return writer->trouble;
-    return postgresql_command(writer, kept ? "RELEASE task" : "ROLLBACK TO task; RELEASE task");
+    return must_undo ? STORE_CONFLICT : STORE_OK;
 }
 
 /* ------------------------------------------------------------------ the driver */

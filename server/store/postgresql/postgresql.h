@@ -27,7 +27,8 @@ struct postgresql_session {
     bool has_grown;   /* its connection keeps the memory of a large row until it is closed */
     bool is_vital;    /* the lease depends on it: it never waits until somebody may connect */
     bool is_refused;  /* the server had no connection left for it */
-    bool has_changed; /* in this transaction, of one that writes */
+    bool has_changed; /* since the last savepoint, of one that writes, */
+    bool had_changed; /* and in this transaction before that */
     long long own_lock; /* of one that writes: the advisory lock of its transactions */
 };
 
