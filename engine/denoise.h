@@ -286,6 +286,15 @@ extern const struct dn_pattern_info dn_patterns[DN_PATTERN_COUNT];
 void dn_pattern_draw(enum dn_pattern number, uint64_t seed, uint64_t first, size_t n,
                      float *points);
 
+/* The built-in images: the digits 0 to 9, as if written by hand, white on black, of DN_DIGITS_SIDE
+ * pixels each way. They are drawn from strokes and without end, as varied as those of MNIST.
+ *
+ * Writes images first..first+n-1 of the infinite sequence of a seed into pixels
+ * [n][DN_DIGITS_SIDE][DN_DIGITS_SIDE], and which digits they are into labels [n]. Image i does not
+ * depend on n. Of each ten images from a multiple of ten on, one is of each digit. */
+enum { DN_DIGITS_SIDE = 28, DN_DIGITS_CLASSES = 10 };
+void dn_digits_draw(uint64_t seed, uint64_t first, size_t n, uint8_t *pixels, int32_t *labels);
+
 /* Points to train on, in data units: the training points of all sources in order, then the
  * validation points. The caller owns it; a trainer copies what it needs. */
 struct dn_data {

@@ -27,6 +27,7 @@ enum random_stream {
     RANDOM_START = 8,   /* x_T of a sample */
     RANDOM_REVERSE = 9, /* fresh noise of a sampler; step = t */
     RANDOM_CLASS = 10,  /* of the first sample, by frequency */
+    RANDOM_DIGIT = 11,  /* a drawn digit; step = which numbers of the image */
     RANDOM_LABEL = 20,  /* whether a point's label is hidden; step = training step */
     RANDOM_VALIDATION_LABEL = 21,
     RANDOM_RANK = 22, /* place of a cell in the interval of its value; step = epoch */
