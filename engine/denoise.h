@@ -369,7 +369,7 @@ void dn_model_save(const struct dn_model *model, void *bytes);
 enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **out,
                              struct dn_error *error);
 
-/* Access to a model's weights: names and shapes are those of PyTorch's Linear and Embedding,
+/* Access to a model's weights: names and shapes are those of PyTorch's Linear, Embedding and Conv2d,
  * without padding. With layers l = 0..L-1,
  *
  *     h_{l+1} = swish(h_l W_l^T + b_l (+ or *) e_l),    output = h_L W^T + b
@@ -395,8 +395,8 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
  *     (rounded down; T if N = 1) */
 struct dn_tensor {
     char name[48];
-    int rank;     /* 1 or 2 */
-    int shape[2]; /* shape[1] is 1 for rank 1 */
+    int rank;     /* 1, 2 or 4 */
+    int shape[4]; /* 0 beyond the rank */
     bool is_moment;
 };
 

@@ -99,11 +99,12 @@ static void write_weights(const struct loaded_model *loaded, struct buffer *out)
     for (int i = 0; i < count; i++) {
         const struct dn_tensor *shape = &shapes[i];
         dn_spec_tensor(spec, i, &shapes[i]);
-        tensors[i] = (struct safetensor){.name = shape->name,
-                                         .rank = shape->rank,
-                                         .shape = {shape->shape[0], shape->shape[1]},
-                                         .count = (size_t)shape->shape[0] * (size_t)shape->shape[1],
-                                         .data = at};
+        tensors[i] =
+            (struct safetensor){.name = shape->name, .rank = shape->rank, .count = 1, .data = at};
+        for (int k = 0; k < shape->rank; k++) {
+            tensors[i].shape[k] = shape->shape[k];
+            tensors[i].count *= (size_t)shape->shape[k];
+        }
         dn_model_tensor(loaded->model, i, at);
         at += tensors[i].count;
     }

@@ -239,9 +239,12 @@ static void check_tensor(struct import *import, int i, const struct safetensor *
         same = (*found)->shape[k] == wanted.shape[k];
     if (!same && wanted.rank == 1)
         problem_add(&import->wrong, pointer, "must have the shape [%d]", wanted.shape[0]);
-    else if (!same)
+    else if (!same && wanted.rank == 2)
         problem_add(&import->wrong, pointer, "must have the shape [%d, %d]", wanted.shape[0],
                     wanted.shape[1]);
+    else if (!same)
+        problem_add(&import->wrong, pointer, "must have the shape [%d, %d, %d, %d]",
+                    wanted.shape[0], wanted.shape[1], wanted.shape[2], wanted.shape[3]);
 }
 
 /* Checks that the network needs every tensor of the file. */

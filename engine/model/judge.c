@@ -17,7 +17,7 @@ enum { PROBES = 8, FEW_STEPS = 3 };
 
 static int probe_steps(const struct dn_model *model, int n, bool thorough) {
     const int T = model->schedule.timesteps, few = T < FEW_STEPS ? T : FEW_STEPS;
-    const double step = 2 * (double)network_parameters(&model->network) * n;
+    const double step = network_row_flops(&model->network) * n;
     const double affordable = thorough ? PROBE_FLOPS / step : 0;
     return affordable >= T ? T : affordable > few ? (int)affordable : few;
 }

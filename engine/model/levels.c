@@ -67,12 +67,12 @@ enum dn_status model_use_levels(struct network *network, const struct dn_spec *s
     const struct quantiles *maps = transform->quantiles;
     int counts[DN_MAX_DIM] = {0};
     float ends[DN_MAX_DIM * DN_MAX_OUTPUT_LEVELS];
-    if (network->outputs == network->dim)
+    if (network->mlp.outputs == network->dim)
         return DN_OK;
     struct levels_step *steps = calloc((size_t)schedule->timesteps + 1, sizeof *steps);
     if (!steps)
         return error_set(error, DN_NO_MEMORY, "out of memory");
-    share_outputs(maps, network->outputs, counts);
+    share_outputs(maps, network->mlp.outputs, counts);
     for (int j = 0, at = 0; j < network->dim; at += counts[j++])
         write_ends(&maps->columns[j], counts[j], ends + at);
     const double sigma = transform->scale[0];

@@ -3,8 +3,6 @@
  */
 #include "engine/model/memory.h"
 
-#include <math.h>
-
 #include "engine/data/data.h"
 #include "engine/model/uncertainty.h"
 
@@ -46,32 +44,11 @@ static int step_rows(const struct dn_spec *spec) {
 double dn_spec_step_timesteps(const struct dn_spec *spec) {
     struct network network;
     network_layout(&network, spec);
-    const double T = spec->diffusion.timesteps;
-    const int rows = step_rows(spec);
-    return time_rows_in_pairs(&network, rows) ? T : T * (1 - pow(1 - 1 / T, rows));
-}
-
-/* What the first layer multiplies of a point, on average: its inputs, and of a given coordinate that
- * it is given, too. Half of the points are given a share of their coordinates, uniform in 0..1. */
-static double first_inputs(const struct network *network) {
-    return network->dim * (1 + 2 * network->octaves + (network->may_be_given ? 0.25 : 0));
+    return network_step_timesteps(&network, step_rows(spec));
 }
 
 double dn_spec_step_flops(const struct dn_spec *spec) {
     struct network network;
     network_layout(&network, spec);
-    const int rows = step_rows(spec), T = spec->diffusion.timesteps;
-    const double H = spec->network.hidden_size, L = spec->network.hidden_layers;
-    const double outputs = network.outputs;
-    const double first = first_inputs(&network) * H, rest = (L - 1) * H * H + H * outputs;
-    /* One product forward, one for the gradient of the weights, and in all layers but the first
-     * one for the gradient of the inputs. */
-    const double dense = rows * (2 * first + 3 * rest);
-    /* The dense layer on the sinusoid needs no gradient of its inputs. Two timesteps in a pair take
-     * as long as one. */
-    const bool in_pairs = time_rows_in_pairs(&network, rows);
-    const int pairs = (T + 1) / 2;
-    const double embedded = in_pairs ? pairs : dn_spec_step_timesteps(spec);
-    const bool sinusoidal = spec->network.time_embedding == DN_SINUSOIDAL;
-    return 2 * (dense + (sinusoidal ? 2 * embedded * L * H * H : 0));
+    return network_step_flops(&network, step_rows(spec));
 }

@@ -93,8 +93,8 @@ int64_t dn_spec_parameters(const struct dn_spec *spec) {
 void serial_parameters(struct serial *serial, const struct network *network, float *parameters) {
     for (int i = 0; i < network->tensor_count; i++) {
         const struct tensor *tensor = network->tensors[i];
-        for (size_t row = 0; row < (size_t)tensor->rows; row++)
-            serial_block(serial, parameters ? parameters + tensor->offset + row * tensor->ld : NULL,
+        for (int row = 0; row < tensor_rows(tensor); row++)
+            serial_block(serial, parameters ? parameters + tensor_row(tensor, row) : NULL,
                          (size_t)tensor->cols * sizeof(float));
     }
 }

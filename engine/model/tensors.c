@@ -9,50 +9,25 @@
 #include "engine/internal.h"
 #include "engine/model/model.h"
 
-/* The shape of a tensor outside, compared with its shape inside. */
-enum form {
-    VECTOR,     /* [n]; inside one row */
-    TABLE,      /* [rows][columns], as inside */
-    TRANSPOSED, /* a layer that is [in][out] inside, and [out][in] outside */
-};
-
-static const struct {
-    const char *name;
-    size_t offset; /* in struct layer */
-    enum form form;
-} parts[] = {
-    {"weight", offsetof(struct layer, weight), TRANSPOSED},
-    {"bias", offsetof(struct layer, bias), VECTOR},
-    {"time.weight", offsetof(struct layer, embedding), TRANSPOSED}, /* learned: a TABLE */
-    {"time.bias", offsetof(struct layer, embedding_bias), VECTOR},
-    {"label.weight", offsetof(struct layer, label), TABLE},
-};
-
-/* Fills in the description of tensor i, which lies at `inside`. */
-static enum form tensor_form(const struct network *network, int i, struct dn_tensor *out) {
-    const struct tensor *inside = network->tensors[i];
-    const bool table = network->time_embedding == DN_LEARNED;
-    enum form form = TABLE;
-    if (inside == &network->out_weight || inside == &network->out_bias) {
-        form = inside == &network->out_bias ? VECTOR : TABLE; /* stored [out][in] */
-        snprintf(out->name, sizeof out->name, "out.%s", form == VECTOR ? "bias" : "weight");
-    }
-    for (int l = 0; l < network->layer_count; l++)
-        for (size_t part = 0; part < sizeof parts / sizeof *parts; part++)
-            if ((const char *)inside == (const char *)&network->layers[l] + parts[part].offset) {
-                form = parts[part].form;
-                if (inside == &network->layers[l].embedding && table)
-                    form = TABLE;
-                snprintf(out->name, sizeof out->name, "layers.%d.%s", l, parts[part].name);
-            }
-    out->rank = form == VECTOR ? 1 : 2;
-    out->shape[0] = form == TABLE ? inside->rows : inside->cols;
-    out->shape[1] = form == TABLE ? inside->cols : inside->rows; /* a vector has one row inside */
-    return form;
+/* Fills in the description of a tensor of the network. */
+static void describe(const struct tensor *inside, struct dn_tensor *out) {
+    enum { TAPS = 3 }; /* on each side of a convolution's kernel */
+    const bool by_output = inside->form == TENSOR_LAYER;
+    const int rows = by_output ? inside->cols : inside->rows;
+    const int cols = by_output ? inside->rows : inside->cols;
+    *out = (struct dn_tensor){.rank = 2, .shape = {rows, cols}};
+    if (inside->form == TENSOR_VECTOR)
+        *out = (struct dn_tensor){.rank = 1, .shape = {inside->cols}};
+    else if (inside->planes > 1)
+        *out = (struct dn_tensor){.rank = 4, .shape = {rows, cols, TAPS, TAPS}};
+    snprintf(out->name, sizeof out->name, "%s", inside->name);
 }
 
 static size_t tensor_values(const struct dn_tensor *tensor) {
-    return (size_t)tensor->shape[0] * (size_t)tensor->shape[1];
+    size_t values = 1;
+    for (int i = 0; i < tensor->rank; i++)
+        values *= (size_t)tensor->shape[i];
+    return values;
 }
 
 /* What follows the tensors of the network. */
@@ -60,21 +35,21 @@ enum { MOMENTS = 4 };
 static const struct {
     const char *name;
     size_t offset; /* in struct moments */
-    enum form form;
+    bool is_table;
 } moment_parts[MOMENTS] = {
-    {"moments.mean", offsetof(struct moments, mean), VECTOR},
-    {"moments.variance", offsetof(struct moments, variance), VECTOR},
-    {"moments.axes", offsetof(struct moments, axes), TABLE},
-    {"moments.open", offsetof(struct moments, open), TABLE},
+    {"moments.mean", offsetof(struct moments, mean), false},
+    {"moments.variance", offsetof(struct moments, variance), false},
+    {"moments.axes", offsetof(struct moments, axes), true},
+    {"moments.open", offsetof(struct moments, open), true},
 };
 
 static void describe_moment(int part, int nodes, int dim, struct dn_tensor *out) {
-    const bool is_table = moment_parts[part].form == TABLE;
+    const bool is_table = moment_parts[part].is_table;
     const bool by_node = moment_parts[part].offset == offsetof(struct moments, open);
     *out = (struct dn_tensor){.rank = is_table ? 2 : 1, .is_moment = true};
     snprintf(out->name, sizeof out->name, "%s", moment_parts[part].name);
     out->shape[0] = by_node ? nodes : dim;
-    out->shape[1] = is_table ? dim : 1;
+    out->shape[1] = is_table ? dim : 0;
 }
 
 int dn_spec_tensor_count(const struct dn_spec *spec) {
@@ -88,7 +63,7 @@ void dn_spec_tensor(const struct dn_spec *spec, int i, struct dn_tensor *out) {
     network_layout(&network, spec);
     *out = (struct dn_tensor){0};
     if (i < network.tensor_count)
-        tensor_form(&network, i, out);
+        describe(network.tensors[i], out);
     else
         describe_moment(i - network.tensor_count, moments_nodes(&spec->diffusion),
                         spec->dataset.dim, out);
@@ -110,16 +85,15 @@ int dn_model_tensor_count(const struct dn_model *model) {
 }
 
 /* Copies a tensor from a parameter block to its values outside, or the other way. */
-static void copy(const struct network *network, int i, float *parameters, float *values,
-                 bool inward) {
-    struct dn_tensor tensor;
-    const bool transposed = tensor_form(network, i, &tensor) == TRANSPOSED;
-    const struct tensor *inside = network->tensors[i];
-    const size_t rows = (size_t)inside->rows, cols = (size_t)inside->cols;
-    for (size_t row = 0; row < rows; row++)
+static void copy(const struct tensor *tensor, float *parameters, float *values, bool inward) {
+    const size_t rows = (size_t)tensor->rows, cols = (size_t)tensor->cols;
+    const size_t planes = (size_t)tensor->planes;
+    for (size_t row = 0; row < planes * rows; row++)
         for (size_t col = 0; col < cols; col++) {
-            float *in = &parameters[inside->offset + row * inside->ld + col];
-            float *out = &values[transposed ? col * rows + row : row * cols + col];
+            const size_t plane = row / rows, at = row % rows;
+            const size_t cell = tensor->form == TENSOR_LAYER ? col * rows + at : at * cols + col;
+            float *in = &parameters[tensor_row(tensor, (int)row) + col];
+            float *out = &values[cell * planes + plane];
             if (inward)
                 *in = *out;
             else
@@ -136,7 +110,7 @@ void dn_model_tensor(const struct dn_model *model, int i, float *out) {
     const int part = i - model->network.tensor_count;
     struct dn_tensor tensor;
     if (part < 0) {
-        copy(&model->network, i, model->parameters, out, false);
+        copy(model->network.tensors[i], model->parameters, out, false);
         return;
     }
     describe_moment(part, model->moments.nodes, model->dim, &tensor);
@@ -239,7 +213,7 @@ enum dn_status dn_model_build(const struct dn_model_parts *given, struct dn_mode
         memcpy(model->class_counts, given->class_counts,
                (size_t)given->spec->dataset.classes * sizeof *given->class_counts);
     for (int i = 0; i < model->network.tensor_count; i++)
-        copy(&model->network, i, model->parameters, (float *)given->tensors[i], true);
+        copy(model->network.tensors[i], model->parameters, (float *)given->tensors[i], true);
     status =
         model_use_levels(&model->network, &model->spec, &model->schedule, &model->transform, error);
     if (status == DN_OK)

@@ -121,21 +121,10 @@ static enum dn_status trainer_take_data(struct dn_trainer *trainer, const struct
     return DN_OK;
 }
 
-/* Maximum rows of a chunk of a batch. With fewer, more activations would stay in the first-level
- * cache, but each chunk also updates all gradients of the weights. */
-enum { BATCH_ROWS = 128 };
-
 /* Cuts a batch into chunks of nearly equal size. */
-size_t trainer_batch_chunk(size_t n) {
-    const size_t chunks = 1 + (n - 1) / BATCH_ROWS;
+size_t trainer_batch_chunk(const struct network *network, size_t n) {
+    const size_t chunks = 1 + (n - 1) / network_chunks(network).batch;
     return (n + chunks - 1) / chunks;
-}
-
-/* Chunks of validation grow until their activations, if they were kept for the backward pass, fill
- * the second-level cache. */
-size_t trainer_chunk_rows(const struct network *network) {
-    const size_t rows = 65536 / ((size_t)network->layer_count * network->hidden_ld) / 6 * 6;
-    return rows < BATCH_ROWS ? BATCH_ROWS : rows;
 }
 
 /* An array of the trainer, zeroed. If it has 0 bytes, the spec does not need it. */
@@ -191,7 +180,7 @@ static void trainer_size(struct dn_trainer *trainer, const struct dn_spec *spec)
     trainer->dim = spec->dataset.dim;
     data_count(spec, &trainer->n, &trainer->validation.n);
     network_layout(&trainer->network, spec);
-    trainer->rows = trainer_chunk_rows(&trainer->network);
+    trainer->rows = network_chunks(&trainer->network).validation;
     trainer->batch.n = batch < trainer->n ? batch : trainer->n;
     trainer->most = trainer->batch.n > trainer->rows ? trainer->batch.n : trainer->rows;
 }
@@ -352,10 +341,10 @@ static void chunk_weights_part(void *argument, int part) {
                              team_size(trainer), trainer->gradients);
 }
 
-static void times_part(void *argument, int part) {
+static void finish_part(void *argument, int part) {
     struct dn_trainer *trainer = argument;
-    network_backward_times(&trainer->network, &trainer->times, part, team_size(trainer),
-                           trainer->gradients);
+    network_finish_gradients(&trainer->network, trainer->parameters, &trainer->times,
+                             &trainer->workspace, part, team_size(trainer), trainer->gradients);
 }
 
 /* The loss summed over the points of a chunk; if its weight is not 0, also the gradient. */
@@ -382,8 +371,8 @@ static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_
     network_clear_gradients(network, trainer->gradients);
     time_rows_set(&trainer->times, network, trainer->parameters, batch->t, batch->seen, n,
                   trainer->slots);
-    network_transpose(network, trainer->parameters, &trainer->workspace);
-    const size_t rows = trainer_batch_chunk(n);
+    network_prepare(network, trainer->parameters, &trainer->workspace);
+    const size_t rows = trainer_batch_chunk(network, n);
     for (size_t first = 0; first < n && (status = stop_check(stop, error)) == DN_OK;
          first += rows) {
         struct chunk chunk = {
@@ -401,7 +390,7 @@ static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_
         sum += chunk_run(&chunk);
     }
     if (status == DN_OK)
-        run_parts(trainer, times_part, trainer);
+        run_parts(trainer, finish_part, trainer);
     *loss = sum / (double)count;
     return status;
 }
@@ -420,6 +409,7 @@ enum dn_status trainer_loss(struct dn_trainer *trainer, const struct noised *set
     const size_t dim = (size_t)trainer->dim;
     enum dn_status status = DN_OK;
     double sum = 0;
+    network_prepare(&trainer->network, parameters, &trainer->workspace);
     for (size_t first = 0; first < set->n && (status = stop_check(stop, error)) == DN_OK;
          first += trainer->rows) {
         size_t rows = set->n - first < trainer->rows ? set->n - first : trainer->rows;

@@ -69,9 +69,7 @@ enum dn_status trainer_loss(struct dn_trainer *trainer, const struct noised *set
 /* With ranks, draws the points of an epoch, unless they are there. */
 void trainer_draw_points(struct dn_trainer *trainer, int epoch);
 
-/* Rows of a chunk of a batch with n > 0 rows; and the maximum rows of any chunk, validation
- * included, which is never less. */
-size_t trainer_batch_chunk(size_t n);
-size_t trainer_chunk_rows(const struct network *network);
+/* Rows of a chunk of a batch with n > 0 rows. */
+size_t trainer_batch_chunk(const struct network *network, size_t n);
 
 #endif

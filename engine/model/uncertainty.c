@@ -70,6 +70,8 @@ static enum dn_status probe_init(struct probe *probe, struct dn_error *error) {
     enum dn_status status = time_rows_init(&probe->times, network, ROWS, 0, error);
     if (status == DN_OK)
         status = workspace_init(&probe->workspace, network, ROWS, false, error);
+    if (status == DN_OK)
+        network_prepare(network, probe->model->parameters, &probe->workspace);
     return status;
 }
 
@@ -138,7 +140,7 @@ static double probe_share(const struct probe *probe, int t, size_t axis) {
 }
 
 static size_t rows_of(const struct dn_model *model) {
-    const double points = FLOPS / (2 * (double)network_parameters(&model->network));
+    const double points = FLOPS / network_row_flops(&model->network);
     const double rows = points / model->moments.nodes;
     return rows > ROWS ? ROWS : rows < FEWEST_ROWS ? FEWEST_ROWS : (size_t)rows;
 }

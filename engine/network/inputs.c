@@ -3,27 +3,27 @@
 #include <string.h>
 
 void inputs_layout(struct network *network, const struct dn_spec *spec) {
-    network->octaves = spec->network.input_features;
-    network->may_be_given = spec->training.conditioning == DN_GIVEN_ANY;
-    const int own = 1 + 2 * network->octaves;
-    network->inputs = network->dim * (network->may_be_given ? 2 * own + 1 : own);
-    network->input_ld = (size_t)network->inputs;
+    network->mlp.octaves = spec->network.input_features;
+    network->mlp.may_be_given = spec->training.conditioning == DN_GIVEN_ANY;
+    const int own = 1 + 2 * network->mlp.octaves;
+    network->mlp.inputs = network->dim * (network->mlp.may_be_given ? 2 * own + 1 : own);
+    network->mlp.input_ld = (size_t)network->mlp.inputs;
     if (!inputs_are_points(network)) /* room for the last vector of a row, see kernels.h */
-        network->input_ld = kernels_pad((size_t)(own * network->dim) + 15);
+        network->mlp.input_ld = kernels_pad((size_t)(own * network->dim) + 15);
 }
 
 /* The inputs h alone. */
 static size_t own_inputs(const struct network *network) {
-    return (size_t)(1 + 2 * network->octaves) * (size_t)network->dim;
+    return (size_t)(1 + 2 * network->mlp.octaves) * (size_t)network->dim;
 }
 
 bool inputs_are_points(const struct network *network) {
-    return network->inputs == network->dim;
+    return network->mlp.inputs == network->dim;
 }
 
 void inputs_fill(const struct network *network, size_t n, const float *x, float *inputs) {
-    network->kernels->fourier(n, (size_t)network->dim, network->octaves, x, inputs,
-                              network->input_ld);
+    network->kernels->fourier(n, (size_t)network->dim, network->mlp.octaves, x, inputs,
+                              network->mlp.input_ld);
 }
 
 /* ------------------------------------------------------------------ products */
@@ -53,7 +53,7 @@ struct block {
 
 static struct block block_at(const struct network *network, size_t first, size_t n,
                              const float *inputs, const uint64_t *given) {
-    struct block block = {.inputs = inputs + first * network->input_ld};
+    struct block block = {.inputs = inputs + first * network->mlp.input_ld};
     block.n = n - first < BLOCK ? n - first : BLOCK;
     block.all = ~(uint64_t)0 >> (BLOCK - block.n);
     if (!given)
@@ -79,7 +79,7 @@ struct of_coordinate {
 };
 
 static struct of_coordinate of_coordinate(const struct network *network, size_t j) {
-    const size_t dim = (size_t)network->dim, own = own_inputs(network), ld = network->hidden_ld;
+    const size_t dim = (size_t)network->dim, own = own_inputs(network), ld = network->mlp.hidden_ld;
     return (struct of_coordinate){j * ld, (own + dim + j) * ld, (own + j) * ld};
 }
 
@@ -87,7 +87,7 @@ static void block_product(const struct network *network, const struct block *blo
                           const float *weight, const float *bias, bool accumulate, float *z) {
     const struct kernels *k = network->kernels;
     const size_t dim = (size_t)network->dim, features = own_inputs(network) / dim;
-    const size_t ld = network->hidden_ld;
+    const size_t ld = network->mlp.hidden_ld;
     float strip[BLOCK * STRIP] __attribute__((aligned(64)));
     for (size_t at = 0; at < ld; at += STRIP) {
         const size_t cols = ld - at < STRIP ? ld - at : STRIP;
@@ -100,10 +100,11 @@ static void block_product(const struct network *network, const struct block *blo
             const struct of_coordinate place = of_coordinate(network, j);
             const uint64_t given = block->given[j];
             k->add_products(block->all & ~given, features, cols, block->inputs + j,
-                            network->input_ld, dim, w + place.free, dim * ld, NULL, strip, STRIP);
+                            network->mlp.input_ld, dim, w + place.free, dim * ld, NULL, strip,
+                            STRIP);
             if (given)
-                k->add_products(given, features, cols, block->inputs + j, network->input_ld, dim,
-                                w + place.known, dim * ld, w + place.given, strip, STRIP);
+                k->add_products(given, features, cols, block->inputs + j, network->mlp.input_ld,
+                                dim, w + place.known, dim * ld, w + place.given, strip, STRIP);
         }
         copy_rows(block->n, cols, strip, STRIP, z + at, ld);
     }
@@ -112,10 +113,10 @@ static void block_product(const struct network *network, const struct block *blo
 void inputs_product(const struct network *network, size_t n, const float *inputs,
                     const uint64_t *given, const float *weight, const float *bias, bool accumulate,
                     float *z) {
-    const size_t ld = network->hidden_ld;
-    if (!network->may_be_given) {
-        network->kernels->gemm(n, ld, (size_t)network->inputs, inputs, network->input_ld, 1, weight,
-                               ld, z, ld, bias, accumulate);
+    const size_t ld = network->mlp.hidden_ld;
+    if (!network->mlp.may_be_given) {
+        network->kernels->gemm(n, ld, (size_t)network->mlp.inputs, inputs, network->mlp.input_ld, 1,
+                               weight, ld, z, ld, bias, accumulate);
         return;
     }
     for (size_t first = 0; first < n; first += BLOCK) {
@@ -128,28 +129,28 @@ static void block_gradient(const struct network *network, const struct block *bl
                            size_t at, size_t cols, float *gradient) {
     const struct kernels *k = network->kernels;
     const size_t dim = (size_t)network->dim, features = own_inputs(network) / dim;
-    const size_t ld = network->hidden_ld;
+    const size_t ld = network->mlp.hidden_ld;
     float strip[BLOCK * STRIP] __attribute__((aligned(64)));
     float *g = gradient + at;
     copy_rows(block->n, cols, d + at, ld, strip, STRIP);
     for (size_t j = 0; j < dim; j++) {
         const struct of_coordinate place = of_coordinate(network, j);
         const uint64_t given = block->given[j];
-        k->add_outer(block->all & ~given, features, cols, block->inputs + j, network->input_ld, dim,
-                     strip, STRIP, NULL, g + place.free, dim * ld);
+        k->add_outer(block->all & ~given, features, cols, block->inputs + j, network->mlp.input_ld,
+                     dim, strip, STRIP, NULL, g + place.free, dim * ld);
         if (given)
-            k->add_outer(given, features, cols, block->inputs + j, network->input_ld, dim, strip,
-                         STRIP, g + place.given, g + place.known, dim * ld);
+            k->add_outer(given, features, cols, block->inputs + j, network->mlp.input_ld, dim,
+                         strip, STRIP, g + place.given, g + place.known, dim * ld);
     }
 }
 
 void inputs_add_gradient(const struct network *network, size_t n, const float *inputs,
                          const uint64_t *given, const float *d, size_t j, size_t cols,
                          float *gradient) {
-    const size_t ld = network->hidden_ld;
-    if (!network->may_be_given) {
-        network->kernels->gemm((size_t)network->inputs, cols, n, inputs, 1, network->input_ld,
-                               d + j, ld, gradient + j, ld, NULL, true);
+    const size_t ld = network->mlp.hidden_ld;
+    if (!network->mlp.may_be_given) {
+        network->kernels->gemm((size_t)network->mlp.inputs, cols, n, inputs, 1,
+                               network->mlp.input_ld, d + j, ld, gradient + j, ld, NULL, true);
         return;
     }
     for (size_t first = 0; first < n; first += BLOCK) {
@@ -168,28 +169,28 @@ void inputs_backward(const struct network *network, size_t n, const float *input
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < dim; j++)
             x_gradients[j] = gradients[j];
-        for (int octave = 0; octave < network->octaves; octave++) {
+        for (int octave = 0; octave < network->mlp.octaves; octave++) {
             const float frequency = (float)(3 << octave);
             const size_t sine = (size_t)(1 + 2 * octave) * dim, cosine = sine + dim;
             for (size_t j = 0; j < dim; j++)
                 x_gradients[j] += frequency * (gradients[sine + j] * inputs[cosine + j] -
                                                gradients[cosine + j] * inputs[sine + j]);
         }
-        inputs += network->input_ld;
-        gradients += network->input_ld;
+        inputs += network->mlp.input_ld;
+        gradients += network->mlp.input_ld;
         x_gradients += dim;
     }
 }
 
 void inputs_product_rates(const struct network *network, size_t n, const float *inputs,
                           const float *weight, float *rates) {
-    const size_t dim = (size_t)network->dim, ld = network->hidden_ld;
+    const size_t dim = (size_t)network->dim, ld = network->mlp.hidden_ld;
     for (size_t i = 0; i < n; i++, rates += dim * ld) {
         memcpy(rates, weight, dim * ld * sizeof *rates);
-        for (int octave = 0; octave < network->octaves; octave++) {
+        for (int octave = 0; octave < network->mlp.octaves; octave++) {
             const float frequency = (float)(3 << octave);
             const size_t sine = (size_t)(1 + 2 * octave) * dim, cosine = sine + dim;
-            const float *features = inputs + i * network->input_ld;
+            const float *features = inputs + i * network->mlp.input_ld;
             for (size_t j = 0; j < dim; j++) {
                 const float of_sine = frequency * features[cosine + j];
                 const float of_cosine = frequency * features[sine + j];

@@ -13,12 +13,12 @@
 #include "engine/network/levels.h"
 
 static size_t rates_floats(const struct network *network, size_t rows) {
-    return rows * (size_t)network->dim * network->hidden_ld;
+    return rows * (size_t)network->dim * network->mlp.hidden_ld;
 }
 
 /* Floats besides the rates. */
 static size_t other_floats(const struct network *network) {
-    return network->hidden_ld * (1 + (size_t)network->dim);
+    return network->mlp.hidden_ld * (1 + (size_t)network->dim);
 }
 
 size_t jacobian_bytes(const struct network *network, size_t rows) {
@@ -35,7 +35,7 @@ enum dn_status jacobian_init(struct jacobian *jacobian, const struct network *ne
     jacobian->rates = jacobian->memory;
     jacobian->next = jacobian->memory + floats;
     jacobian->sums = jacobian->memory + 2 * floats;
-    jacobian->mixed = jacobian->sums + network->hidden_ld;
+    jacobian->mixed = jacobian->sums + network->mlp.hidden_ld;
     return DN_OK;
 }
 
@@ -74,8 +74,8 @@ static double diagonal(size_t dim, size_t ld, const float *restrict weights,
  * none. */
 static const float *mix_weights(const struct network *network, const float *restrict weights,
                                 const float *logits, const float *rates, float *mixed) {
-    const struct levels *levels = network->levels;
-    const size_t ld = network->hidden_ld;
+    const struct levels *levels = network->mlp.levels;
+    const size_t ld = network->mlp.hidden_ld;
     memset(mixed, 0, (size_t)network->dim * ld * sizeof *mixed);
     for (int q = 0; q < levels_used(network); q++, weights += ld) {
         float *restrict row = mixed + (size_t)levels->column[q] * ld;
@@ -90,14 +90,15 @@ void jacobian_trace(struct jacobian *jacobian, const struct network *network,
                     const float *parameters, const struct time_rows *times,
                     const struct workspace *workspace, const float *x, const int32_t *slots,
                     size_t n, double *traces) {
-    const size_t ld = network->hidden_ld, dim = (size_t)network->dim, H = (size_t)network->hidden;
-    const bool multiply = network->conditioning == DN_MULTIPLY;
-    assert(n <= jacobian->rows && workspace->d[0]);
-    for (int l = 0; l < network->layer_count; l++) {
-        const float *weight = parameters + network->layers[l].weight.offset;
-        const float *e = times->embedded + (size_t)l * (size_t)times->capacity * ld;
+    const size_t ld = network->mlp.hidden_ld, dim = (size_t)network->dim,
+                 H = (size_t)network->mlp.hidden;
+    const bool multiply = network->mlp.conditioning == DN_MULTIPLY;
+    assert(n <= jacobian->rows && workspace->mlp.d[0]);
+    for (int l = 0; l < network->mlp.layer_count; l++) {
+        const float *weight = parameters + network->mlp.layers[l].weight.offset;
+        const float *e = times->mlp.embedded + (size_t)l * (size_t)times->capacity * ld;
         if (l == 0) {
-            inputs_product_rates(network, n, workspace->inputs, weight, jacobian->rates);
+            inputs_product_rates(network, n, workspace->mlp.inputs, weight, jacobian->rates);
         } else {
             float *rates = jacobian->next;
             network->kernels->gemm(n * dim, ld, H, jacobian->rates, ld, 1, weight, ld, rates, ld,
@@ -106,18 +107,18 @@ void jacobian_trace(struct jacobian *jacobian, const struct network *network,
             jacobian->rates = rates;
         }
         for (size_t i = 0; i < n; i++)
-            activate(dim, ld, workspace->d[l] + i * ld, multiply ? e + (size_t)slots[i] * ld : NULL,
-                     jacobian->rates + i * dim * ld);
+            activate(dim, ld, workspace->mlp.d[l] + i * ld,
+                     multiply ? e + (size_t)slots[i] * ld : NULL, jacobian->rates + i * dim * ld);
     }
     for (size_t i = 0; i < n; i++) {
-        const float *weights = parameters + network->out_weight.offset;
-        const size_t at = i * network->outputs_ld;
-        if (workspace->logits)
-            weights = mix_weights(network, weights, workspace->logits + at,
-                                  workspace->logit_rates + at, jacobian->mixed);
+        const float *weights = parameters + network->mlp.out_weight.offset;
+        const size_t at = i * network->mlp.outputs_ld;
+        if (workspace->mlp.logits)
+            weights = mix_weights(network, weights, workspace->mlp.logits + at,
+                                  workspace->mlp.logit_rates + at, jacobian->mixed);
         traces[i] = diagonal(dim, ld, weights, jacobian->rates + i * dim * ld, jacobian->sums);
-        if (workspace->logits)
+        if (workspace->mlp.logits)
             traces[i] += levels_divergence(network, times->t[times->slot_time[slots[i]]],
-                                           x + i * dim, workspace->logits + at);
+                                           x + i * dim, workspace->mlp.logits + at);
     }
 }

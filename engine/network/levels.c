@@ -10,15 +10,15 @@
 /* ------------------------------------------------------------------ life */
 
 size_t levels_bytes(const struct network *network) {
-    if (network->outputs == network->dim)
+    if (network->mlp.outputs == network->dim)
         return 0;
-    return sizeof(struct levels) + network->outputs_ld * sizeof(int32_t) +
-           3 * floats_bytes(network->outputs_ld) +
+    return sizeof(struct levels) + network->mlp.outputs_ld * sizeof(int32_t) +
+           3 * floats_bytes(network->mlp.outputs_ld) +
            ((size_t)network->timesteps + 1) * sizeof(struct levels_step);
 }
 
 void levels_clear(struct network *network) {
-    struct levels *levels = network->levels;
+    struct levels *levels = network->mlp.levels;
     if (!levels)
         return;
     free(levels->column);
@@ -27,7 +27,7 @@ void levels_clear(struct network *network) {
     free(levels->limits);
     free(levels->steps);
     free(levels);
-    network->levels = NULL;
+    network->mlp.levels = NULL;
 }
 
 static void take_columns(struct levels *levels, int dim, const int *counts, const float *ends) {
@@ -47,16 +47,16 @@ enum dn_status levels_set(struct network *network, float sigma, const int *count
                           const float *ends, const struct levels_step *steps,
                           struct dn_error *error) {
     const size_t timesteps = (size_t)network->timesteps + 1;
-    assert(network->outputs > network->dim);
+    assert(network->mlp.outputs > network->dim);
     levels_clear(network);
-    struct levels *levels = network->levels = calloc(1, sizeof *levels);
+    struct levels *levels = network->mlp.levels = calloc(1, sizeof *levels);
     if (!levels)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     levels->sigma = sigma;
-    levels->column = calloc(network->outputs_ld, sizeof *levels->column);
-    levels->ends = floats_new(network->outputs_ld);
-    levels->inner = floats_new(network->outputs_ld);
-    levels->limits = floats_new(network->outputs_ld);
+    levels->column = calloc(network->mlp.outputs_ld, sizeof *levels->column);
+    levels->ends = floats_new(network->mlp.outputs_ld);
+    levels->inner = floats_new(network->mlp.outputs_ld);
+    levels->limits = floats_new(network->mlp.outputs_ld);
     levels->steps = calloc(timesteps, sizeof *levels->steps);
     if (!levels->column || !levels->ends || !levels->inner || !levels->limits || !levels->steps) {
         levels_clear(network);
@@ -68,7 +68,7 @@ enum dn_status levels_set(struct network *network, float sigma, const int *count
 }
 
 int levels_used(const struct network *network) {
-    return network->levels->first[network->dim];
+    return network->mlp.levels->first[network->dim];
 }
 
 /* ------------------------------------------------------------------ one row at a time */
@@ -81,8 +81,8 @@ static const struct levels_step *step_of(const struct levels *levels, const stru
 void levels_predict(const struct network *network, const struct time_rows *times, size_t n,
                     const float *x, const int32_t *slots, size_t stride, const float *logits,
                     float *rates, float *out) {
-    const struct levels *levels = network->levels;
-    const size_t dim = (size_t)network->dim, ld = network->outputs_ld;
+    const struct levels *levels = network->mlp.levels;
+    const size_t dim = (size_t)network->dim, ld = network->mlp.outputs_ld;
     float centers[DN_MAX_DIM], means[DN_MAX_DIM];
     for (size_t i = 0; i < n; i++, x += dim, logits += ld, out += network->dim_ld) {
         const struct levels_step *step = step_of(levels, times, slots[i * stride]);
@@ -107,8 +107,8 @@ void levels_predict(const struct network *network, const struct time_rows *times
 
 void levels_backward(const struct network *network, size_t n, const float *out, const float *rates,
                      float *logits) {
-    const struct levels *levels = network->levels;
-    const size_t used = (size_t)levels_used(network), ld = network->outputs_ld;
+    const struct levels *levels = network->mlp.levels;
+    const size_t used = (size_t)levels_used(network), ld = network->mlp.outputs_ld;
     for (size_t i = 0; i < n; i++, out += network->dim_ld, rates += ld, logits += ld)
         for (size_t q = 0; q < used; q++) {
             const float gradient = out[levels->column[q]] * rates[q];
@@ -148,7 +148,7 @@ static double variance(const struct levels *levels, int j, double center, double
 
 double levels_divergence(const struct network *network, int32_t t, const float *x,
                          const float *logits) {
-    const struct levels *levels = network->levels;
+    const struct levels *levels = network->mlp.levels;
     const struct levels_step *step = &levels->steps[t];
     double sum = 0;
     for (int j = 0; j < network->dim; j++) {

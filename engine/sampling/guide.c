@@ -68,7 +68,7 @@ static void choose_labels(struct guide *guide, const struct dn_sample_request *r
 enum { MAX_TIME_FLOATS = 1 << 20 };
 
 static bool embeds_all(const struct network *network, size_t pairs) {
-    return pairs * (size_t)network->layer_count * network->hidden_ld <= MAX_TIME_FLOATS;
+    return pairs * network->slot_floats <= MAX_TIME_FLOATS;
 }
 
 /* e_l of every timestep of the plan with every label in use. */
@@ -133,6 +133,7 @@ enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
         status = workspace_init(&guide->workspace, network, rows, false, error);
     if (status != DN_OK)
         return status;
+    network_prepare(network, model->parameters, &guide->workspace);
     guide->place = calloc(2 * kernels_pad(rows), sizeof *guide->place);
     guide->output = guide->guided ? floats_new(rows * network->dim_ld) : NULL;
     if (!guide->place || (guide->guided && !guide->output))

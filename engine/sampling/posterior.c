@@ -104,6 +104,8 @@ static enum dn_status probes_init(struct probes *probes, struct dn_error *error)
     enum dn_status status = time_rows_init(&probes->times, network, (int)probes->n, 0, error);
     if (status == DN_OK)
         status = workspace_init(&probes->workspace, network, probes->n, false, error);
+    if (status == DN_OK)
+        network_prepare(network, probes->model->parameters, &probes->workspace);
     return status;
 }
 

@@ -328,10 +328,9 @@ static bool block_fill(struct dn_sampling *sampling) {
 
 /* ------------------------------------------------------------------ all points */
 
-/* Points of a block: the activations of a network of this width fit a cache. */
+/* Points of a block. */
 static size_t block_rows(const struct network *network, size_t n) {
-    size_t rows = 32768 / network->hidden_ld;
-    rows = rows < 48 ? 48 : rows / 6 * 6;
+    const size_t rows = network_chunks(network).sampling;
     return rows > n ? n : rows;
 }
 

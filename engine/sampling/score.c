@@ -79,7 +79,7 @@ static void score_estimate(void *context, int t, size_t n, const float *x, float
 
 /* Rows of the large products, for which the activations fit a cache, are dim for each point. */
 static size_t block_rows(const struct network *network, size_t n) {
-    const size_t rows = 32768 / network->hidden_ld / (size_t)network->dim;
+    const size_t rows = 32768 / network->mlp.hidden_ld / (size_t)network->dim;
     return rows < 1 ? 1 : rows < n ? rows : n;
 }
 
@@ -99,9 +99,10 @@ size_t dn_score_bytes(const struct dn_model *model, const struct dn_score_reques
 }
 
 double dn_score_flops(const struct dn_model *model, const struct dn_score_request *request) {
-    const double dim = model->dim, H = model->network.hidden, L = model->network.layer_count;
+    const double dim = model->dim, H = model->network.mlp.hidden,
+                 L = model->network.mlp.layer_count;
     const double rest = (L - 1) * H * H,
-                 ends = (model->network.inputs + model->network.outputs) * H;
+                 ends = (model->network.mlp.inputs + model->network.mlp.outputs) * H;
     return 2 * (steps_of(model, request) + 1) * (2 * (rest + ends) + dim * rest);
 }
 
@@ -128,6 +129,8 @@ static enum dn_status score_init(struct score *score, const struct dn_model *mod
         status = time_rows_init(&score->times, network, 1, 0, error);
     if (status == DN_OK)
         status = workspace_init(&score->workspace, network, rows, true, error);
+    if (status == DN_OK)
+        network_prepare(network, model->parameters, &score->workspace);
     if (status == DN_OK)
         status = jacobian_init(&score->jacobian, network, rows, error);
     if (status != DN_OK)

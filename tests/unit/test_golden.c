@@ -136,8 +136,8 @@ static uint64_t hash_of_table(enum dn_conditioning conditioning, int batch) {
     cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL), DN_OK);
     cr_assert_eq(dn_trainer_new(&spec, &data, &trainer, NULL), DN_OK);
     dn_data_clear(&data);
-    cr_assert_eq(trainer->times.halves > 0, batch >= TABLE_T);
-    cr_assert(trainer->network.levels && trainer->network.may_be_given);
+    cr_assert_eq(trainer->times.mlp.halves > 0, batch >= TABLE_T);
+    cr_assert(trainer->network.mlp.levels && trainer->network.mlp.may_be_given);
     return hash_of_trainer(trainer);
 }
 

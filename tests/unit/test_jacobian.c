@@ -49,7 +49,7 @@ static void check_trace(const struct dn_spec *spec, int label) {
     cr_assert_eq(workspace_init(&net.workspace, network, N, true, NULL), DN_OK);
     cr_assert_eq(jacobian_init(&net.jacobian, network, N, NULL), DN_OK);
     random_normals(kernels_get(), 1, RANDOM_START, 0, 0, N * dim, x);
-    if (network->outputs > network->dim)
+    if (network->mlp.outputs > network->dim)
         set_levels(&net.network);
     time_rows_set(&net.times, network, net.parameters, &t, network->classes ? &label : NULL, 1,
                   &slot);

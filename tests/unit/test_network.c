@@ -98,13 +98,13 @@ static double weight(const double *p, const struct tensor *tensor, int i, int j)
 /* e_l(t), or with classes e_l(t) + c_l(label): element j */
 static double slow_embedding(const struct network *network, const double *p, int l, int t,
                              int label, int j) {
-    const struct layer *layer = &network->layers[l];
+    const struct layer *layer = &network->mlp.layers[l];
     double of_label = network->classes ? weight(p, &layer->label, label, j) : 0;
-    if (network->time_embedding == DN_LEARNED)
+    if (network->mlp.time_embedding == DN_LEARNED)
         return weight(p, &layer->embedding, t - 1, j) + of_label;
     double sum = weight(p, &layer->embedding_bias, 0, j);
-    for (int r = 0; r < network->hidden; r++)
-        sum += network_sinusoid(network->hidden, t, r) * weight(p, &layer->embedding, r, j);
+    for (int r = 0; r < network->mlp.hidden; r++)
+        sum += network_sinusoid(network->mlp.hidden, t, r) * weight(p, &layer->embedding, r, j);
     return sum + of_label;
 }
 
@@ -112,17 +112,17 @@ static double slow_embedding(const struct network *network, const double *p, int
  * then which ones are, and the same again with 0 for the others. */
 static void slow_inputs(const struct network *network, const float *x, uint64_t given,
                         double *inputs) {
-    const int dim = network->dim, own = 1 + 2 * network->octaves;
+    const int dim = network->dim, own = 1 + 2 * network->mlp.octaves;
     for (int j = 0; j < dim; j++) {
-        const bool is_given = network->may_be_given && (given >> j & 1);
+        const bool is_given = network->mlp.may_be_given && (given >> j & 1);
         double *to = inputs + (is_given ? (own + 1) * dim : 0);
         to[j] = (double)x[j];
-        for (int octave = 0; octave < network->octaves; octave++) {
+        for (int octave = 0; octave < network->mlp.octaves; octave++) {
             const double angle = 3 * pow(2, octave) * (double)x[j];
             to[(1 + 2 * octave) * dim + j] = sin(angle);
             to[(2 + 2 * octave) * dim + j] = cos(angle);
         }
-        if (network->may_be_given)
+        if (network->mlp.may_be_given)
             inputs[own * dim + j] = is_given;
     }
 }
@@ -156,26 +156,26 @@ static void slow_forward(const struct network *network, const double *p, const f
                          uint64_t given, int t, int label, double *out) {
     double h[DN_MAX_HIDDEN_SIZE] = {0}, next[DN_MAX_HIDDEN_SIZE];
     slow_inputs(network, x, given, h);
-    for (int l = 0; l < network->layer_count; l++) {
-        const struct layer *layer = &network->layers[l];
-        for (int j = 0; j < network->hidden; j++) {
+    for (int l = 0; l < network->mlp.layer_count; l++) {
+        const struct layer *layer = &network->mlp.layers[l];
+        for (int j = 0; j < network->mlp.hidden; j++) {
             double u = weight(p, &layer->bias, 0, j);
             double e = slow_embedding(network, p, l, t, label, j);
             for (int i = 0; i < layer->weight.rows; i++)
                 u += h[i] * weight(p, &layer->weight, i, j);
-            u = network->conditioning == DN_MULTIPLY ? u * e : u + e;
+            u = network->mlp.conditioning == DN_MULTIPLY ? u * e : u + e;
             next[j] = u / (1 + exp(-u));
         }
         memcpy(h, next, sizeof h);
     }
     double outputs[2 * DIM];
-    for (int q = 0; q < network->outputs; q++) {
-        outputs[q] = weight(p, &network->out_bias, 0, q);
-        for (int i = 0; i < network->hidden; i++)
-            outputs[q] += h[i] * weight(p, &network->out_weight, q, i);
+    for (int q = 0; q < network->mlp.outputs; q++) {
+        outputs[q] = weight(p, &network->mlp.out_bias, 0, q);
+        for (int i = 0; i < network->mlp.hidden; i++)
+            outputs[q] += h[i] * weight(p, &network->mlp.out_weight, q, i);
     }
-    if (network->levels)
-        slow_levels(network->levels, network->dim, t, x, outputs, out);
+    if (network->mlp.levels)
+        slow_levels(network->mlp.levels, network->dim, t, x, outputs, out);
     else
         memcpy(out, outputs, (size_t)network->dim * sizeof *out);
 }
@@ -203,7 +203,7 @@ static void check_forward(struct fixture *f) {
     time_rows_set(&f->times, &f->network, f->parameters, f->t,
                   f->network.classes ? f->labels : NULL, N, f->slots);
     cr_assert_eq(f->times.count, f->pairs, "%d slots, not %d", f->times.count, f->pairs);
-    cr_assert_eq(f->times.time_count, f->times.halves ? 2 * f->times.halves : 4,
+    cr_assert_eq(f->times.time_count, f->times.mlp.halves ? 2 * f->times.mlp.halves : 4,
                  "four timesteps, not %d", f->times.time_count);
     network_forward(&f->network, f->parameters, &f->times, &f->workspace, f->x, f->given, f->slots,
                     false, 0, N);
@@ -223,7 +223,7 @@ static void check_backward(struct fixture *f) {
     for (int i = 0; i < N; i++)
         memcpy(f->workspace.out + (size_t)i * f->network.dim_ld, f->target + i * f->dim,
                (size_t)f->dim * sizeof(float));
-    network_transpose(&f->network, f->parameters, &f->workspace);
+    network_prepare(&f->network, f->parameters, &f->workspace);
     for (size_t i = 0; i < f->network.size; i++)
         f->gradients[i] = 1e9f;                         /* nothing of the batch before may stay */
     for (int i = 0; i < f->network.tensor_count; i++) { /* but padding is zero for ever */
@@ -242,7 +242,8 @@ static void check_backward(struct fixture *f) {
         network_backward_weights(&f->network, &f->times, &f->workspace, f->x, f->given, f->slots, N,
                                  true, part, 3, f->gradients);
     for (int part = 1; part >= 0; part--)
-        network_backward_times(&f->network, &f->times, part, 2, f->gradients);
+        network_finish_gradients(&f->network, f->parameters, &f->times, &f->workspace, part, 2,
+                                 f->gradients);
     for (int i = 0; i < f->network.tensor_count; i++) {
         const struct tensor *tensor = f->network.tensors[i];
         /* EVERY_WEIGHT=1: of large tensors, too; `make soak` does. */
@@ -306,11 +307,12 @@ static void weight_gradient(struct fixture *f, const uint64_t *given, bool first
 static void run_batch(struct fixture *f) {
     time_rows_set(&f->times, &f->network, f->parameters, f->t,
                   f->network.classes ? f->labels : NULL, N, f->slots);
-    network_transpose(&f->network, f->parameters, &f->workspace);
+    network_prepare(&f->network, f->parameters, &f->workspace);
     network_clear_gradients(&f->network, f->gradients);
     weight_gradient(f, NULL, true);
     for (int part = 1; part >= 0; part--)
-        network_backward_times(&f->network, &f->times, part, 2, f->gradients);
+        network_finish_gradients(&f->network, f->parameters, &f->times, &f->workspace, part, 2,
+                                 f->gradients);
 }
 
 /* With a batch that may hold all timesteps, they are embedded in pairs around the middle, of an odd
@@ -327,14 +329,14 @@ Test(network, timesteps_in_pairs_are_those_of_smaller_batches) {
                 f.spec.diffusion.timesteps = timesteps;
                 cr_assert_eq(network_init(&f.network, &f.spec, kernels_get(), NULL), DN_OK);
                 cr_assert_eq(time_rows_init(&f.times, &f.network, 20, N, NULL), DN_OK);
-                cr_assert_eq(f.times.halves, 0);
+                cr_assert_eq(f.times.mlp.halves, 0);
                 run_batch(&f);
                 float *expected = floats_new(f.network.size);
                 memcpy(expected, f.gradients, f.network.size * sizeof *expected);
                 time_rows_clear(&f.times);
                 cr_assert_eq(time_rows_init(&f.times, &f.network, 20, 20, NULL), DN_OK);
-                cr_assert_eq(f.times.halves, (timesteps + 1) / 2);
-                f.pairs = classes ? f.pairs : 2 * f.times.halves;
+                cr_assert_eq(f.times.mlp.halves, (timesteps + 1) / 2);
+                f.pairs = classes ? f.pairs : 2 * f.times.mlp.halves;
                 check_forward(&f);
                 for (int again = 0; again < 2; again++) {
                     run_batch(&f);
@@ -358,7 +360,7 @@ Test(network, further_points_have_the_same_rows) {
             cr_assert_eq(time_rows_init(&f.times, &f.network, 100, batch, NULL), DN_OK);
             const int32_t t[] = {7, 2, 2, 9}, labels[] = {1, 0, 2, 0};
             const int32_t *of = classes ? labels : NULL;
-            const size_t ld = f.network.hidden_ld;
+            const size_t ld = f.network.mlp.hidden_ld;
             float alone[2][4][64];
             for (int further = 0; further < 2; further++) {
                 time_rows_set(&f.times, &f.network, f.parameters, f.t, classes ? f.labels : NULL, N,
@@ -368,7 +370,7 @@ Test(network, further_points_have_the_same_rows) {
                 for (int l = 0; l < 2; l++)
                     for (int i = 0; i < 4; i++) {
                         const float *row =
-                            time_rows_layer(f.times.embedded, f.times.capacity, &f.network, l) +
+                            mlp_layer_rows(f.times.mlp.embedded, f.times.capacity, &f.network, l) +
                             (size_t)f.slots[i] * ld;
                         if (further)
                             cr_assert_arr_eq(row, alone[l][i], sizeof alone[l][i]);
@@ -388,11 +390,12 @@ Test(network, batches_of_few_timesteps_embed_no_others) {
         fixture_init(&f, 2, 64, 2, DN_SINUSOIDAL, DN_MULTIPLY, 0, 0, false, false);
         time_rows_clear(&f.times);
         cr_assert_eq(time_rows_init(&f.times, &f.network, ROOM, batch, NULL), DN_OK);
-        cr_assert_eq(f.times.halves > 0, batch == T, "batch %d", batch);
+        cr_assert_eq(f.times.mlp.halves > 0, batch == T, "batch %d", batch);
         const int32_t t[] = {3, 3};
         time_rows_set(&f.times, &f.network, f.parameters, t, NULL, 2, f.slots);
-        cr_assert_eq(f.times.time_count, batch == T ? 2 * f.times.halves : 1, "batch %d", batch);
-        cr_assert_eq(f.times.gradient != NULL, batch > 0);
+        cr_assert_eq(f.times.time_count, batch == T ? 2 * f.times.mlp.halves : 1, "batch %d",
+                     batch);
+        cr_assert_eq(f.times.mlp.gradient != NULL, batch > 0);
         fixture_clear(&f);
     }
 }
@@ -425,7 +428,7 @@ Test(network, features_start_small_beside_x) {
                      false);
         fixture_init(&without, 3, 64, 2, DN_SINUSOIDAL, (enum dn_conditioning)conditioning, 0, 0,
                      false, false);
-        const struct tensor *weight = &with.network.layers[0].weight;
+        const struct tensor *weight = &with.network.mlp.layers[0].weight;
         cr_assert_eq(weight->rows, 3 * (5 + 1 + 5));
         cr_assert_arr_eq(with.parameters, without.parameters, 3 * weight->ld * sizeof(float));
         const double limit = conditioning == DN_MULTIPLY ? 0.1 : 0.1 * sqrt(6.0 / (3 + 64));
@@ -449,8 +452,8 @@ Test(network, inputs_hand_back_their_gradients) {
         for (int octaves = 0; octaves <= DN_MAX_INPUT_FEATURES; octaves++) {
             struct fixture f;
             fixture_init(&f, dims[d], 8, 1, DN_LEARNED, DN_ADD, 0, octaves, false, false);
-            const size_t dim = (size_t)f.dim, ld = f.network.input_ld;
-            const size_t count = (size_t)f.network.inputs;
+            const size_t dim = (size_t)f.dim, ld = f.network.mlp.input_ld;
+            const size_t count = (size_t)f.network.mlp.inputs;
             float *inputs = floats_new(N * ld), *gradients = floats_new(N * ld), found[N * DIM];
             random_normals(kernels_get(), 20, RANDOM_NOISE, 0, 0, N * ld, gradients);
             inputs_fill(&f.network, N, f.x, inputs);
@@ -482,12 +485,12 @@ Test(network, inputs_hand_back_their_gradients) {
 Test(network, chunks_without_given_coordinates_add_to_the_others) {
     struct fixture f;
     fixture_init(&f, 14, 32, 2, DN_SINUSOIDAL, DN_MULTIPLY, 0, 3, true, true);
-    const struct tensor *weight = &f.network.layers[0].weight;
+    const struct tensor *weight = &f.network.mlp.layers[0].weight;
     const size_t count = (size_t)weight->rows * weight->ld, own = 14 * 7 * weight->ld;
     const uint64_t none[N] = {0};
     float *shown = floats_new(count), *alone = floats_new(count);
     time_rows_set(&f.times, &f.network, f.parameters, f.t, NULL, N, f.slots);
-    network_transpose(&f.network, f.parameters, &f.workspace);
+    network_prepare(&f.network, f.parameters, &f.workspace);
     weight_gradient(&f, f.given, true);
     memcpy(shown, f.gradients + weight->offset, count * sizeof *shown);
     weight_gradient(&f, none, true);
@@ -525,10 +528,10 @@ Test(network, no_labels_means_the_last_one) {
     cr_assert_eq(rows.count, PAIRS);
     const int last = CLASSES * T;
     float expected[T * 16];
-    memcpy(expected, rows.embedded + (size_t)last * f.network.hidden_ld, sizeof expected);
+    memcpy(expected, rows.mlp.embedded + (size_t)last * f.network.mlp.hidden_ld, sizeof expected);
     time_rows_set(&rows, &f.network, f.parameters, t, NULL, T, slots);
     cr_assert_eq(rows.count, T);
-    cr_assert_arr_eq(rows.embedded, expected, sizeof expected);
+    cr_assert_arr_eq(rows.mlp.embedded, expected, sizeof expected);
     time_rows_clear(&rows);
     fixture_clear(&f);
 }
@@ -561,7 +564,7 @@ Test(network, a_multiplying_embedding_starts_near_one) {
         fixture_init(&f, 2, 64, 3, (enum dn_time_embedding)embedding, DN_MULTIPLY, 0, 0, false,
                      false);
         network_draw_weights(&f.network, 17, f.parameters);
-        const struct layer *first = &f.network.layers[0], *second = &f.network.layers[1];
+        const struct layer *first = &f.network.mlp.layers[0], *second = &f.network.mlp.layers[1];
         const struct tensor *constant =
             embedding == DN_LEARNED ? &first->embedding : &first->embedding_bias;
         double sum = 0, largest = 0, bias = 0, weight = 0;
@@ -585,7 +588,7 @@ Test(network, a_multiplying_embedding_starts_near_one) {
 Test(network, glorot_limits_and_spread) {
     struct fixture f;
     fixture_init(&f, 3, 64, 2, DN_SINUSOIDAL, DN_ADD, 0, 0, false, false);
-    const struct tensor *w = &f.network.layers[1].weight;
+    const struct tensor *w = &f.network.mlp.layers[1].weight;
     double limit = sqrt(6.0 / 128), squares = 0;
     for (int i = 0; i < 64; i++)
         for (int j = 0; j < 64; j++) {

@@ -32,7 +32,7 @@ static struct dn_model *trained(const struct dn_spec *spec) {
 }
 
 static size_t size_of(const struct dn_tensor *tensor) {
-    return (size_t)tensor->shape[0] * (size_t)tensor->shape[1];
+    return (size_t)tensor->shape[0] * (tensor->rank == 2 ? (size_t)tensor->shape[1] : 1);
 }
 
 static void take(struct taken *taken, const struct dn_model *model) {
@@ -92,7 +92,7 @@ Test(tensors, every_parameter_has_one_name) {
             struct dn_tensor tensor, other;
             dn_spec_tensor(&spec, i, &tensor);
             total += tensor.is_moment ? 0 : (int64_t)size_of(&tensor);
-            cr_assert(tensor.rank == 2 || (tensor.rank == 1 && tensor.shape[1] == 1));
+            cr_assert(tensor.rank == 2 || (tensor.rank == 1 && tensor.shape[1] == 0));
             for (int j = 0; j < i; j++) {
                 dn_spec_tensor(&spec, j, &other);
                 cr_assert_str_neq(tensor.name, other.name);
@@ -105,15 +105,15 @@ Test(tensors, every_parameter_has_one_name) {
 Test(tensors, names_and_shapes_are_those_of_linear_layers_and_embeddings) {
     static const struct dn_tensor sinusoidal[] = {
         {"layers.0.weight", 2, {10, 2}},
-        {"layers.0.bias", 1, {10, 1}},
+        {"layers.0.bias", 1, {10}},
         {"layers.0.time.weight", 2, {10, 10}},
-        {"layers.0.time.bias", 1, {10, 1}},
+        {"layers.0.time.bias", 1, {10}},
         {"out.weight", 2, {2, 10}},
-        {"out.bias", 1, {2, 1}},
+        {"out.bias", 1, {2}},
     };
     static const struct dn_tensor learned[] = {
         {"layers.0.weight", 2, {10, 2}},
-        {"layers.0.bias", 1, {10, 1}},
+        {"layers.0.bias", 1, {10}},
         {"layers.0.time.weight", 2, {40, 10}},
         {"layers.0.label.weight", 2, {4, 10}},
     };

@@ -279,7 +279,7 @@ static void changed_labels(double p_uncond, bool changed[3]) {
     cr_assert_eq(dn_trainer_model(trainer, &before, NULL), DN_OK);
     train(trainer, 1, &epoch);
     cr_assert_eq(dn_trainer_model(trainer, &after, NULL), DN_OK);
-    const struct tensor *table = &before->network.layers[1].label;
+    const struct tensor *table = &before->network.mlp.layers[1].label;
     cr_assert_eq(table->rows, 3);
     for (size_t row = 0; row < 3; row++)
         changed[row] = memcmp(before->parameters + table->offset + row * table->ld,
