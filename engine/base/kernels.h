@@ -47,6 +47,10 @@ struct adam_step {
 struct kernels {
     const char *name;
 
+    /* Columns of B, 16 or a power of 2 times that, that gemm takes at once. It copies the rows of a wider B
+     * next to each other, if m is large. */
+    size_t panel;
+
     /* C [m][n] = init + A B, with A(i,k) = a[i * a_row + k * a_col], where one of a_row and a_col is
      * 1, and B [k][n]. init is the row `bias` [n] for every row if bias is not NULL; else C itself if
      * accumulate; else 0. n is padded. */

@@ -398,6 +398,7 @@ static void scores(uint64_t seed, uint32_t stream, uint32_t step, uint64_t group
 extern const struct kernels JOIN(kernels_, KERNELS_VARIANT);
 const struct kernels JOIN(kernels_, KERNELS_VARIANT) = {
     .name = TEXT(KERNELS_VARIANT),
+    .panel = WIDEST,
     .gemm = gemm,
     .dots = dots,
     .add_products = add_products,

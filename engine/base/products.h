@@ -121,21 +121,22 @@ DEFINE_PANEL(panel_6_by_4, 6, 4)
 DEFINE_PANEL(panel_3_by_4, 3, 4)
 #endif
 
+enum { WIDEST = 4 * W };
 static const struct panel {
     size_t columns;
     void (*multiply)(const struct product *product);
 } panels[] = {
 #if defined(__AVX512F__)
-    {4 * W, panel_6_by_4},
+    {WIDEST, panel_6_by_4},
     {2 * W, panel_12_by_2},
     {W, panel_12_by_1},
 #elif defined(__AVX2__)
-    {4 * W, panel_3_by_4},
+    {WIDEST, panel_3_by_4},
     {2 * W, panel_6_by_2},
 #elif defined(__aarch64__)
-    {4 * W, panel_6_by_4},
+    {WIDEST, panel_6_by_4},
 #else
-    {4 * W, panel_3_by_4},
+    {WIDEST, panel_3_by_4},
 #endif
 };
 

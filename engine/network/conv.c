@@ -2,15 +2,15 @@
  * conv.c - a convolution as 16 products of matrices for each block of tiles.
  *
  * A block is a few rows of tiles, across images: small enough that its transformed pixels and its
- * products stay in the second-level cache between the steps, and large enough that the products are not
- * short of rows.
+ * products stay in the cache between the steps, and large enough that the planes of weights, which pass by
+ * once for each block, do not take longer than the products.
  */
 #include "engine/network/conv.h"
 
 #include <string.h>
 
-/* The floats of a block, tiles and products together, and the fewest tiles that it has. */
-enum { BLOCK_FLOATS = 128 * 1024, BLOCK_TILES = 48 };
+/* The fewest tiles of a block. */
+enum { BLOCK_TILES = 24 };
 
 /* The plane of which the element of dM = A dY A^T is the sum of the four pixels of dY. */
 enum { PLANE_OF_SUM = 5 };
@@ -38,9 +38,7 @@ size_t conv_tiles_floats(const struct conv *conv, size_t images, int channels) {
 
 /* Rows of tiles in a block. */
 static size_t block_rows(const struct conv *conv) {
-    const size_t channels = (size_t)conv->in + (size_t)conv->out, columns = columns_of(conv);
-    const size_t tiles = BLOCK_FLOATS / (CONV_PLANES * channels);
-    return ((tiles < BLOCK_TILES ? BLOCK_TILES : tiles) + columns - 1) / columns;
+    return (BLOCK_TILES + columns_of(conv) - 1) / columns_of(conv);
 }
 
 size_t conv_scratch_floats(const struct conv *conv) {
@@ -53,6 +51,16 @@ size_t conv_planes_floats(const struct conv *conv) {
 }
 
 /* ------------------------------------------------------------------ weights */
+
+/* The columns of the next panel of a plane of weights, of which `left` are left. A panel is contiguous, so
+ * that its way from a distant cache is foreseen; otherwise that takes longer than the product, where 128
+ * channels have a megabyte of planes. */
+static size_t panel_columns(const struct kernels *kernels, size_t left) {
+    size_t columns = kernels->panel;
+    while (columns > left)
+        columns /= 2;
+    return columns;
+}
 
 /* G times three numbers that are `from_step` apart, or G^T times four. */
 static void expand(const float *from, size_t from_step, float *to, size_t to_step) {
@@ -70,18 +78,43 @@ static void contract(const float *from, size_t from_step, float *to, size_t to_s
     to[2 * to_step] = 0.5f * (b + c) + d;
 }
 
-void conv_prepare(const struct conv *conv, const struct kernels *kernels, const float *weight,
-                  float *forward, float *backward) {
-    const size_t in = (size_t)conv->in, out = (size_t)conv->out, plane = in * out;
-    for (size_t i = 0; i < plane; i++) {
+/* G g G^T of the weights between some input and output channels: `count` neighbors in each plane. */
+static void expand_row(size_t count, const float *weight, size_t weight_plane, float *planes,
+                       size_t plane) {
+    for (size_t i = 0; i < count; i++) {
         float half[4 * 3]; /* G g */
         for (size_t column = 0; column < 3; column++)
-            expand(weight + column * plane + i, 3 * plane, half + column, 3);
+            expand(weight + column * weight_plane + i, 3 * weight_plane, half + column, 3);
         for (size_t row = 0; row < 4; row++)
-            expand(half + 3 * row, 1, forward + 4 * row * plane + i, plane);
+            expand(half + 3 * row, 1, planes + 4 * row * plane + i, plane);
     }
-    for (size_t p = 0; backward && p < CONV_PLANES; p++)
-        kernels->transpose(in, out, forward + p * plane, out, backward + p * plane, in);
+}
+
+/* Each plane [in][out] in panels becomes a plane [out][in] in panels: blocks of both are transposed. */
+static void transpose_planes(const struct kernels *kernels, size_t in, size_t out,
+                             const float *forward, float *backward) {
+    for (size_t p = 0; p < CONV_PLANES; p++, forward += in * out, backward += in * out)
+        for (size_t o = 0, columns; o < out; o += columns) {
+            columns = panel_columns(kernels, out - o);
+            for (size_t i = 0, rows; i < in; i += rows) {
+                rows = panel_columns(kernels, in - i);
+                kernels->transpose(rows, columns, forward + in * o + i * columns, columns,
+                                   backward + out * i + o * rows, rows);
+            }
+        }
+}
+
+void conv_prepare(const struct conv *conv, const struct kernels *kernels, const float *weight,
+                  float *forward, float *backward) {
+    const size_t in = (size_t)conv->in, out = (size_t)conv->out;
+    for (size_t o = 0, columns; o < out; o += columns) {
+        columns = panel_columns(kernels, out - o);
+        for (size_t i = 0; i < in; i++)
+            expand_row(columns, weight + i * out + o, in * out, forward + in * o + i * columns,
+                       in * out);
+    }
+    if (backward)
+        transpose_planes(kernels, in, out, forward, backward);
 }
 
 void conv_finish_weight(const struct conv *conv, const float *planes, float *weight, float *bias) {
@@ -122,13 +155,15 @@ static struct planes scratch_out(const struct conv *conv, float *scratch) {
                            plane_floats(block_rows(conv) * columns_of(conv), conv->out)};
 }
 
-/* Each plane of `to` [tiles][to_channels] = that of `from` [tiles][from_channels] times that of weights. */
-static void multiply(const struct kernels *kernels, size_t tiles, struct planes from,
-                     int from_channels, const float *weights, struct planes to, int to_channels) {
-    const size_t k = (size_t)from_channels, n = (size_t)to_channels;
+/* Each plane of `to` [tiles][n] = that of `from` [tiles][k] times that of weights, which is in panels. */
+static void multiply(const struct kernels *kernels, size_t tiles, size_t n, size_t k,
+                     struct planes from, const float *weights, struct planes to) {
     for (size_t p = 0; p < CONV_PLANES; p++)
-        kernels->gemm(tiles, n, k, from.at + p * from.plane, k, 1, weights + p * k * n, n,
-                      to.at + p * to.plane, n, NULL, false);
+        for (size_t at = 0, columns; at < n; at += columns, weights += k * columns) {
+            columns = panel_columns(kernels, n - at);
+            kernels->gemm(tiles, columns, k, from.at + p * from.plane, k, 1, weights, columns,
+                          to.at + p * to.plane + at, n, NULL, false);
+        }
 }
 
 /* The rows of tiles from `row` on that are in the block, of those before `end`. */
@@ -157,7 +192,7 @@ void conv_forward(const struct conv *conv, const struct kernels *kernels, size_t
             kernels->tiles_in(height, width, in, (row + r) % rows,
                               x + image_of(conv, row + r, conv->in), v.at + r * columns * in,
                               v.plane);
-        multiply(kernels, count * columns, v, conv->in, forward, products, conv->out);
+        multiply(kernels, count * columns, out, in, v, forward, products);
         for (size_t r = 0; r < count; r++) {
             const size_t image = image_of(conv, row + r, conv->out);
             kernels->tiles_out(height, width, out, (row + r) % rows,
@@ -183,7 +218,7 @@ void conv_backward_input(const struct conv *conv, const struct kernels *kernels,
         if (!dx)
             continue;
         const struct planes dv = scratch_in(conv, scratch);
-        multiply(kernels, count * columns, dm, conv->out, backward, dv, conv->in);
+        multiply(kernels, count * columns, in, out, dm, backward, dv);
         for (size_t r = 0; r < count; r++)
             kernels->tiles_in_backward(height, width, in, (row + r) % rows,
                                        dv.at + r * columns * in, dv.plane,

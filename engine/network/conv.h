@@ -54,7 +54,8 @@ size_t conv_scratch_floats(const struct conv *conv);
 size_t conv_planes_floats(const struct conv *conv);
 
 /* To be called after each change of weight [3][3][in][out], by row, column and channels: forward
- * [16][in][out] = G g G^T and, unless it is NULL, backward [16][out][in], the same transposed. */
+ * [16][in][out] = G g G^T and, unless it is NULL, backward [16][out][in], the same transposed; the columns
+ * of each plane in panels, for the same kernels. */
 void conv_prepare(const struct conv *conv, const struct kernels *kernels, const float *weight,
                   float *forward, float *backward);
 

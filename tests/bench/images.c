@@ -2,7 +2,7 @@
  * images.c - how fast the layers of a network of images are, as shares of the machine's peak in the same
  * run.
  *
- * usage: images [ROUNDS]
+ * usage: images [ROUNDS [KERNELS]]
  *
  * Arithmetic is counted as the sum that defines a convolution has it, 9 multiply-adds for each pixel and pair
  * of channels. Winograd's method needs 16 / 36 of those, so that its shares can be up to 225 %.
@@ -16,7 +16,7 @@
 #include "engine/network/conv.h"
 #include "tests/bench/peak.h"
 
-enum { CHUNK = 8 };
+enum { CHUNK = 4 };
 
 static const struct conv convs[] = {
     {14, 14, 32, 32}, {14, 14, 64, 64}, {14, 14, 64, 32}, {14, 14, 16, 32}, {14, 14, 128, 128},
@@ -152,6 +152,11 @@ static void print_layer(const struct conv *conv, int rounds) {
 
 int main(int count, char **arguments) {
     const int rounds = count > 1 ? atoi(arguments[1]) : 40;
+    struct dn_error error;
+    if (count > 2 && dn_kernels_use(arguments[2], &error) != DN_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        return 2;
+    }
     printf(
         "kernels %s; microseconds per image, in chunks of %d; GFLOP/s, and %% of the peak\n\n%23s",
         dn_kernels_name(), CHUNK, "peak");
