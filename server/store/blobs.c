@@ -77,6 +77,38 @@ enum store_status store_blob_read(struct store_session *session, int64_t id, siz
     return STORE_OK;
 }
 
+/* Copies a part of one piece. */
+static enum store_status read_within(struct store_session *session, int64_t id, size_t number,
+                                     size_t first, size_t size, void *bytes) {
+    struct sql_statement *row =
+        sql_prepare(session,
+                    "SELECT substr(bytes, CAST(?3 AS integer), CAST(?4 AS integer)) FROM piece"
+                    " WHERE blob_id = ?1 AND number = ?2",
+                    "iiii", id, (int64_t)number, (int64_t)first + 1, (int64_t)size);
+    size_t length = 0;
+    bool found = sql_row(session, row);
+    const void *part = found ? sql_bytes(row, 0, &length) : NULL;
+    found = found && length == size;
+    if (found && part)
+        memcpy(bytes, part, size);
+    return sql_found(session, row, found, STORE_NOT_FOUND);
+}
+
+enum store_status store_blob_part(struct store_session *session, int64_t id, size_t first,
+                                  size_t size, void *bytes) {
+    enum store_status status = STORE_OK;
+    unsigned char *to = bytes;
+    while (size > 0 && status == STORE_OK) {
+        const size_t at = first % STORE_PIECE_BYTES, rest = STORE_PIECE_BYTES - at;
+        const size_t part = size < rest ? size : rest;
+        status = read_within(session, id, first / STORE_PIECE_BYTES, at, part, to);
+        first += part;
+        to += part;
+        size -= part;
+    }
+    return status;
+}
+
 /* ------------------------------------------------------------------ removing */
 
 /* Deletes pieces of a blob that no row names, and the blob itself after its last piece. */

@@ -19,11 +19,11 @@ static const struct table {
 } tables[] = {
     TABLE("job", "seq", " ORDER BY seq"),
     TABLE("history", NULL, " ORDER BY job_seq, epoch"),
-    TABLE("dataset", "seq", " ORDER BY seq"),
-    TABLE("job_dataset", NULL, ""),
     TABLE("blob", "id", " WHERE refs > 0 ORDER BY id"),
     TABLE("piece", NULL,
           " WHERE blob_id IN (SELECT id FROM blob WHERE refs > 0) ORDER BY blob_id, number"),
+    TABLE("dataset", "seq", " ORDER BY seq"),
+    TABLE("job_dataset", NULL, ""),
     TABLE("checkpoint", NULL, ""),
     TABLE("model", NULL, ""),
     TABLE("snapshot", NULL, ""),

@@ -11,34 +11,52 @@ void dataset_clear(struct dataset *dataset) {
     free(dataset->classes);
     free(dataset->statistics);
     free(dataset->points);
+    free(dataset->pixels);
     free(dataset->labels);
     free(dataset->cells);
     *dataset = (struct dataset){0};
 }
 
+/* Bytes of the points, 0 of images, and of the labels. */
+static size_t points_bytes(const struct dataset *dataset) {
+    const size_t values = (size_t)dataset->n * (size_t)dataset->dim;
+    return dataset->points ? values * sizeof *dataset->points : 0;
+}
+
+static size_t labels_bytes(const struct dataset *dataset) {
+    return dataset->labels ? (size_t)dataset->n * sizeof *dataset->labels : 0;
+}
+
+static size_t pixels_bytes(const struct dataset *dataset) {
+    return dataset->height ? (size_t)dataset->n * (size_t)dataset->dim : 0;
+}
+
 enum store_status store_dataset_insert(struct store_session *session,
                                        const struct dataset *dataset) {
-    const size_t n = (size_t)dataset->n;
-    const size_t values = n * (size_t)dataset->dim + (dataset->labels ? n : 0);
-    enum store_status status =
-        sql_need_room(session, (int64_t)(values * sizeof(float) + dataset->cells_bytes));
+    const size_t bytes = points_bytes(dataset) + labels_bytes(dataset) + dataset->cells_bytes;
+    int64_t blob = dataset->blob;
+    enum store_status status = sql_need_room(session, (int64_t)bytes);
+    if (status == STORE_OK && dataset->height)
+        status = sql_blob_insert(session, dataset->pixels, pixels_bytes(dataset), &blob);
     if (status != STORE_OK)
         return status;
     return sql_run(session,
                    "INSERT INTO dataset (id, name, n, dim, columns, classes, statistics, sha256,"
-                   " bytes, created_at, points, labels, label, cells)"
-                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-                   "ttiittttiibbtb", dataset->id, dataset->name, dataset->n, (int64_t)dataset->dim,
-                   dataset->columns, dataset->classes, dataset->statistics, dataset->sha256,
-                   dataset->bytes, dataset->created_at, dataset->points,
-                   n * (size_t)dataset->dim * sizeof *dataset->points, dataset->labels,
-                   n * sizeof *dataset->labels, dataset->label, dataset->cells,
-                   dataset->cells_bytes);
+                   " bytes, created_at, points, labels, label, cells, height, width, channels,"
+                   " blob_id)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
+                   " ?17, NULLIF(?18, 0))",
+                   "ttiittttiibbtbiiii", dataset->id, dataset->name, dataset->n,
+                   (int64_t)dataset->dim, dataset->columns, dataset->classes, dataset->statistics,
+                   dataset->sha256, dataset->bytes, dataset->created_at, dataset->points,
+                   points_bytes(dataset), dataset->labels, labels_bytes(dataset), dataset->label,
+                   dataset->cells, dataset->cells_bytes, (int64_t)dataset->height,
+                   (int64_t)dataset->width, (int64_t)dataset->channels, blob);
 }
 
 #define DATASET_COLUMNS                                                                            \
     "id, name, n, dim, columns, classes, statistics, sha256, bytes, created_at, label,"            \
-    " cells IS NOT NULL"
+    " cells IS NOT NULL, height, width, channels, coalesce(blob_id, 0)"
 
 static void read_dataset(struct store_session *session, struct sql_statement *row,
                          struct dataset *dataset) {
@@ -53,9 +71,23 @@ static void read_dataset(struct store_session *session, struct sql_statement *ro
         .created_at = sql_int64(row, 9),
         .label = sql_text(session, row, 10),
         .has_cells = sql_int(row, 11),
+        .height = sql_int(row, 12),
+        .width = sql_int(row, 13),
+        .channels = sql_int(row, 14),
+        .blob = sql_int64(row, 15),
     };
     memcpy(dataset->id, sql_chars(row, 0), ID_LENGTH);
     memcpy(dataset->sha256, sql_chars(row, 7), sizeof dataset->sha256 - 1);
+}
+
+/* The pixels of images, whose row was read. */
+static enum store_status read_pixels(struct store_session *session, struct dataset *dataset) {
+    void *bytes = NULL;
+    const enum store_status status =
+        dataset->blob ? store_blob_read(session, dataset->blob, pixels_bytes(dataset), &bytes)
+                      : STORE_OK;
+    dataset->pixels = bytes;
+    return status;
 }
 
 enum store_status store_dataset_get(struct store_session *session, const char *id, bool with_points,
@@ -70,13 +102,31 @@ enum store_status store_dataset_get(struct store_session *session, const char *i
     if (found) {
         size_t size;
         read_dataset(session, row, dataset);
-        dataset->labels = sql_blob(session, row, 12, &size);
-        dataset->points = sql_blob(session, row, 13, &size);
+        dataset->labels = sql_blob(session, row, 16, &size);
+        dataset->points = sql_blob(session, row, 17, &size);
     }
     enum store_status status = sql_found(session, row, found, STORE_NOT_FOUND);
+    if (status == STORE_OK && with_points)
+        status = read_pixels(session, dataset);
     if (found && status != STORE_OK)
         dataset_clear(dataset);
     return status;
+}
+
+enum store_status store_dataset_images(struct store_session *session, const struct dataset *dataset,
+                                       size_t first, size_t count, uint8_t *pixels) {
+    const size_t dim = (size_t)dataset->dim;
+    return store_blob_part(session, dataset->blob, first * dim, count * dim, pixels);
+}
+
+enum store_status store_dataset_labels(struct store_session *session, const char *id,
+                                       int32_t **labels) {
+    size_t size;
+    struct sql_statement *row =
+        sql_prepare(session, "SELECT labels FROM dataset WHERE id = ?1", "t", id);
+    const bool found = sql_row(session, row);
+    *labels = found ? sql_blob(session, row, 0, &size) : NULL;
+    return sql_found(session, row, *labels, STORE_NOT_FOUND);
 }
 
 enum store_status store_dataset_cells(struct store_session *session, const char *id, void **cells,
@@ -138,21 +188,19 @@ enum store_status store_dataset_list(struct store_session *session, const char *
 enum store_status store_dataset_update(struct store_session *session,
                                        const struct dataset *dataset) {
     int64_t seq;
-    const size_t n = (size_t)dataset->n;
-    const size_t values = n * (size_t)dataset->dim + (dataset->labels ? n : 0);
     enum store_status status = lock_dataset(session, dataset->id, &seq);
     if (status == STORE_OK)
-        status = sql_need_room(session, (int64_t)(values * sizeof(float)));
+        status = sql_need_room(session, (int64_t)(points_bytes(dataset) + labels_bytes(dataset)));
     if (status != STORE_OK)
         return status;
-    struct sql_statement *updated = sql_prepare(
-        session,
-        "UPDATE dataset SET dim = ?2, columns = ?3, classes = ?4, statistics = ?5,"
-        " points = ?6, labels = ?7, label = ?8 WHERE seq = ?1 AND NOT EXISTS"
-        " (SELECT 1 FROM job_dataset WHERE dataset_seq = ?1) RETURNING seq",
-        "iitttbbt", seq, (int64_t)dataset->dim, dataset->columns, dataset->classes,
-        dataset->statistics, dataset->points, n * (size_t)dataset->dim * sizeof *dataset->points,
-        dataset->labels, n * sizeof *dataset->labels, dataset->label);
+    struct sql_statement *updated =
+        sql_prepare(session,
+                    "UPDATE dataset SET dim = ?2, columns = ?3, classes = ?4, statistics = ?5,"
+                    " points = ?6, labels = ?7, label = ?8 WHERE seq = ?1 AND NOT EXISTS"
+                    " (SELECT 1 FROM job_dataset WHERE dataset_seq = ?1) RETURNING seq",
+                    "iitttbbt", seq, (int64_t)dataset->dim, dataset->columns, dataset->classes,
+                    dataset->statistics, dataset->points, points_bytes(dataset), dataset->labels,
+                    labels_bytes(dataset), dataset->label);
     return sql_value(session, updated, &seq, STORE_CONFLICT);
 }
 

@@ -315,6 +315,9 @@ enum store_status store_blob_abandon(struct store_session *session, int64_t id);
 /* The bytes of a blob, from malloc, with a NUL after them. STORE_NOT_FOUND if it is incomplete. */
 enum store_status store_blob_read(struct store_session *session, int64_t id, size_t size,
                                   void **bytes);
+/* Copies `size` of its bytes, from the byte `first` on. STORE_NOT_FOUND if they are not there. */
+enum store_status store_blob_part(struct store_session *session, int64_t id, size_t first,
+                                  size_t size, void *bytes);
 /* W. Deletes at most `most` pieces of blobs that no row names; *count says how many. */
 enum store_status store_blob_sweep(struct store_session *session, int most, int *count);
 
@@ -556,18 +559,21 @@ enum store_status store_forget_jobs(struct store_session *session, int64_t befor
 /* W. Writes, to see whether that works. */
 enum store_status store_probe(struct store_session *session, int64_t now);
 
-/* An uploaded data set. */
+/* An uploaded data set: points, or images. */
 struct dataset {
     char id[ID_LENGTH + 1];
     char *name; /* NULL if the client gave none */
     int64_t n;
-    int dim;
+    int dim;                     /* coordinates of a point, or values of an image */
+    int height, width, channels; /* of an image, dim = height * width * channels; 0: points */
     char *columns, *classes, *statistics; /* JSON, opaque here; no classes (NULL) without labels */
     char *label;                          /* name of the column with the labels; or NULL */
     char sha256[65];                      /* digest of the uploaded file, */
     int64_t bytes;                        /* and its size */
     int64_t created_at;
-    float *points;   /* [n][dim]; NULL in a description */
+    float *points;   /* [n][dim]; NULL in a description, and for images */
+    uint8_t *pixels; /* [n][height][width][channels] of images; NULL in a description */
+    int64_t blob;    /* of images: where these bytes are stored; 0 to insert them now */
     int32_t *labels; /* [n], indices of classes, or NULL */
     void *cells;     /* [cells_bytes], the table as it was written, opaque here; only to insert */
     size_t cells_bytes;
@@ -580,6 +586,13 @@ enum store_status store_dataset_insert(struct store_session *session,
                                        const struct dataset *dataset);
 enum store_status store_dataset_get(struct store_session *session, const char *id, bool with_points,
                                     struct dataset *dataset);
+/* The labels of a data set that has some: the caller frees them. */
+enum store_status store_dataset_labels(struct store_session *session, const char *id,
+                                       int32_t **labels);
+/* Copies the images first..first+count-1 of a data set of images, whose description this is, into
+ * pixels [count][dim]. */
+enum store_status store_dataset_images(struct store_session *session, const struct dataset *dataset,
+                                       size_t first, size_t count, uint8_t *pixels);
 /* The table of a data set as it was written: the caller frees *cells; NULL if it was not kept. */
 enum store_status store_dataset_cells(struct store_session *session, const char *id, void **cells,
                                       size_t *bytes);
