@@ -66,13 +66,13 @@ LDFLAGS  += -pie -Wl,--build-id -Wl,-z,relro,-z,now,-z,noexecstack
 ifeq ($(POSTGRESQL),1) # its library is loaded when a database needs it
 CPPFLAGS += -DWITH_POSTGRESQL -isystem /usr/include/postgresql
 endif
-LDLIBS   := -lmicrohttpd -lgnutls -lcjson -lsqlite3 -lz -lm -lpthread
+LDLIBS   := -lmicrohttpd -lgnutls -lcjson -lsqlite3 -lpng -lz -lm -lpthread
 
 # What a step does, in one line; nothing under make -s.
 say = $(if $(filter 0,$V),$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-5s %s\n' $1 '$2'))
 Q := $(if $(filter 0,$V),@)
 
-PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev zlib1g-dev $(if $(filter 1,$(POSTGRESQL)),libpq-dev)
+PACKAGES_BUILD := gcc libc6-dev libmicrohttpd-dev libgnutls28-dev libcjson-dev libsqlite3-dev zlib1g-dev libpng-dev $(if $(filter 1,$(POSTGRESQL)),libpq-dev)
 PACKAGES_TEST  := chromium jq mandoc postgresql-15 pgbouncer pkgconf libcriterion-dev nginx-light haproxy curl openssl prometheus faketime \
 	clang libclang-rt-dev llvm clang-format clang-tidy valgrind \
 	python3 $(addprefix python3-,psycopg2 pytest pytest-xdist numpy pil yaml jsonschema hypothesis requests httpx aiohttp)

@@ -7,6 +7,7 @@
 #include "api/contract/handlers.h"
 #include "api/contract/openapi.h"
 #include "api/datasets.h"
+#include "api/images/images.h"
 #include "api/table/column_json.h"
 #include "api/table/form.h"
 #include "engine/denoise.h"
@@ -16,6 +17,8 @@
 struct description {
     const char *id, *name, *kind, *doc;
     int dim;
+    int height, width, channels; /* of images; 0: points */
+    const char *dtype;
     int64_t n;                                          /* 0: endless */
     const char *columns, *label, *classes, *statistics; /* JSON, but for the label */
     const char *sha256;
@@ -30,8 +33,21 @@ static void write_dataset_links(const void *value, struct json_writer *json) {
         {"forward", "/v1/datasets/", "/forward"},
         {"optimal", "/v1/datasets/", "/optimal"}, /* last, because not all have it */
     };
+    static const struct link of_images[] = {
+        {"self", "/v1/datasets/", ""},
+        {"points", "/v1/datasets/", "/points"},
+        {"images", "/v1/datasets/", "/images"},
+    };
     const struct description *set = value;
-    write_links(json, links, sizeof links / sizeof *links - !set->has_optimal, set->id);
+    if (set->height)
+        write_links(json, of_images, sizeof of_images / sizeof *of_images, set->id);
+    else
+        write_links(json, links, sizeof links / sizeof *links - !set->has_optimal, set->id);
+}
+
+static void write_shape(const void *value, struct json_writer *json) {
+    const struct description *set = value;
+    images_write_shape(set->height, set->width, set->channels, json);
 }
 
 #define AT(member) offsetof(struct description, member)
@@ -40,7 +56,11 @@ static const struct field rows[] = {
     {"", "name", FIELD_STRING, AT(name), .flags = FIELD_OR_NULL},
     {"", "kind", FIELD_STRING, AT(kind), .schema = "DatasetKind"},
     {"", "description", FIELD_STRING, AT(doc), .flags = FIELD_OR_NULL},
-    {"", "dim", FIELD_INTEGER, AT(dim), 1, DN_MAX_DIM},
+    {"", "dim", FIELD_INTEGER, AT(dim), 1, IMAGES_MAX_VALUES,
+     .doc = "Coordinates of a point, or values of an image."},
+    {"", "shape", FIELD_WRITTEN, .schema = "Shape", .write = write_shape},
+    {"", "dtype", FIELD_STRING, AT(dtype),
+     .doc = "How its values are stored: float32, or uint8 for images."},
     {"", "n", FIELD_INT64, AT(n), 1, INFINITY, FIELD_OR_NULL,
      .doc = "null for a built-in data set, which has any number of points"},
     {"", "columns", FIELD_JSON, AT(columns), .schema = "Columns"},
@@ -64,6 +84,10 @@ void dataset_write(const struct dataset *dataset, struct json_writer *json) {
                                        .name = dataset->name,
                                        .kind = "upload",
                                        .dim = dataset->dim,
+                                       .height = dataset->height,
+                                       .width = dataset->width,
+                                       .channels = dataset->channels,
+                                       .dtype = dataset->height ? "uint8" : "float32",
                                        .n = dataset->n,
                                        .columns = dataset->columns,
                                        .label = dataset->label,
@@ -72,7 +96,7 @@ void dataset_write(const struct dataset *dataset, struct json_writer *json) {
                                        .sha256 = dataset->sha256,
                                        .bytes = dataset->bytes,
                                        .created_at = dataset->created_at,
-                                       .has_optimal = true}, /* to the nearest point */
+                                       .has_optimal = !dataset->height}, /* to the nearest point */
                  json);
 }
 
@@ -102,6 +126,7 @@ static void write_pattern(struct http_exchange *exchange, int pattern, struct js
                                        .kind = "builtin",
                                        .doc = info->doc,
                                        .dim = 2,
+                                       .dtype = "float32",
                                        .columns = pattern_columns(exchange),
                                        .has_distance = has_distance,
                                        .has_optimal = has_distance},
@@ -253,6 +278,21 @@ static const char *form_text(const struct dataset *row, const struct column *col
     return copy;
 }
 
+/* What a job needs to know of the columns of a table. */
+static enum store_status look_at_columns(const struct dataset *row, struct arena *arena,
+                                         struct upload_request *upload) {
+    struct column *columns;
+    int count;
+    read_ranges(arena, row, upload);
+    if (!column_read_list(row->columns, arena, &columns, &count))
+        return STORE_ERROR;
+    upload->unusable = dataset_unusable(columns, count, true, arena);
+    upload->is_table = is_table(columns, count, row->label);
+    upload->columns = coordinate_names(columns, count, arena);
+    upload->form = row->has_cells ? form_text(row, columns, count, arena) : NULL;
+    return row->has_cells && !upload->form ? STORE_ERROR : STORE_OK;
+}
+
 enum store_status dataset_lookup(void *context, struct arena *arena,
                                  struct upload_request *upload) {
     struct http_exchange *exchange = context;
@@ -269,19 +309,9 @@ enum store_status dataset_lookup(void *context, struct arena *arena,
     upload->n = (int)row.n;
     upload->dim = row.dim;
     upload->class_count = cJSON_GetArraySize(classes);
-    read_ranges(arena, &row, upload);
-    struct column *columns;
-    int count;
-    if (column_read_list(row.columns, arena, &columns, &count)) {
-        upload->unusable = dataset_unusable(columns, count, true, arena);
-        upload->is_table = is_table(columns, count, row.label);
-        upload->columns = coordinate_names(columns, count, arena);
-        upload->form = row.has_cells ? form_text(&row, columns, count, arena) : NULL;
-    } else {
-        status = STORE_ERROR;
-    }
-    if (row.has_cells && !upload->form)
-        status = STORE_ERROR;
+    upload->is_images = row.height > 0;
+    if (!upload->is_images)
+        status = look_at_columns(&row, arena, upload);
     if (row.classes)
         upload->classes = arena_copy(arena, row.classes, strlen(row.classes));
     if (row.classes && (!classes || !upload->classes))
@@ -421,12 +451,16 @@ enum http_next api_dataset_list(struct http_exchange *exchange) {
 /* Reserves memory for the points, and reads them with their row. False: the error is already the
  * response. */
 static bool read_points(struct http_exchange *exchange, struct store_session *session,
-                        const char *id, struct dataset *row) {
+                        const char *id, bool with_pixels, struct dataset *row) {
     struct dataset found = {0};
     enum store_status status = store_dataset_get(session, id, false, &found);
-    if (status == STORE_OK) {
+    if (status == STORE_OK && found.height && !with_pixels) {
+        *row = found;
+    } else if (status == STORE_OK) {
         const size_t bytes =
-            (size_t)found.n * ((size_t)found.dim * sizeof *row->points + sizeof *row->labels);
+            (size_t)found.n *
+            ((size_t)found.dim * (found.height ? sizeof *row->pixels : sizeof *row->points) +
+             sizeof *row->labels);
         dataset_clear(&found);
         if (!http_reserve(exchange, bytes))
             return false;
@@ -437,18 +471,19 @@ static bool read_points(struct http_exchange *exchange, struct store_session *se
     return status == STORE_OK;
 }
 
-bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset_points *set) {
+bool dataset_load(struct http_exchange *exchange, const char *id, bool with_pixels,
+                  struct dataset_points *set) {
     struct store_session *session = begin_reading(exchange);
     if (!session)
         return false;
-    const bool read = read_points(exchange, session, id, &set->row);
+    const bool read = read_points(exchange, session, id, with_pixels, &set->row);
     end_reading(exchange, session);
     if (!read)
         return false;
     struct arena *arena = http_arena(exchange);
-    set->columns = column_read_list(set->row.columns, arena, &set->all, &set->column_count)
-                       ? column_names(set->all, set->column_count, arena)
-                       : NULL;
+    const bool has_columns = set->row.height > 0 || column_read_list(set->row.columns, arena,
+                                                                     &set->all, &set->column_count);
+    set->columns = has_columns ? column_names(set->all, set->column_count, arena) : NULL;
     if (set->columns &&
         json_names(set->row.classes, &set->class_tree, set->classes, DN_MAX_CLASSES))
         return true;
@@ -465,7 +500,10 @@ void dataset_tag(struct http_exchange *exchange, const struct choice *choice, co
 
 size_t dataset_bytes(const struct dataset *row) {
     const size_t of_labels = row->labels ? sizeof *row->labels : 0;
-    return row->points ? (size_t)row->n * ((size_t)row->dim * sizeof *row->points + of_labels) : 0;
+    const size_t of_values = (size_t)row->dim * (row->points   ? sizeof *row->points
+                                                 : row->pixels ? sizeof *row->pixels
+                                                               : 0);
+    return of_values ? (size_t)row->n * (of_values + of_labels) : 0;
 }
 
 void dataset_points_clear(struct dataset_points *set) {
@@ -479,7 +517,10 @@ void dataset_take(const struct dataset_points *set, const int32_t *places, size_
     const size_t dim = (size_t)set->row.dim;
     for (size_t i = 0; i < count; i++) {
         const size_t from = places ? (size_t)places[first + i] : first + i;
-        memcpy(points + i * dim, set->row.points + from * dim, dim * sizeof *points);
+        if (set->row.points)
+            memcpy(points + i * dim, set->row.points + from * dim, dim * sizeof *points);
+        for (size_t j = 0; set->row.pixels && j < dim; j++)
+            points[i * dim + j] = set->row.pixels[from * dim + j];
     }
 }
 

@@ -26,10 +26,12 @@ struct dataset_points {
     const char *classes[DN_MAX_CLASSES + 1]; /* the tree owns them */
     cJSON *class_tree;
 };
-/* Reads an upload, on any thread; *set is zero. False: the error is already the response. */
-bool dataset_load(struct http_exchange *exchange, const char *id, struct dataset_points *set);
+/* Reads an upload, on any thread; *set is zero. Of images, reads only the description unless
+ * with_pixels. False: the error is already the response. */
+bool dataset_load(struct http_exchange *exchange, const char *id, bool with_pixels,
+                  struct dataset_points *set);
 void dataset_points_clear(struct dataset_points *set);
-size_t dataset_bytes(const struct dataset *row); /* memory of the points and labels */
+size_t dataset_bytes(const struct dataset *row); /* memory of the points or pixels, and labels */
 /* NULL, or why the points are not numbers, which the client gets: names the columns. completes: columns
  * that follow from others are to be filled in, which takes exact values. */
 const char *dataset_unusable(const struct column *columns, int count, bool completes,
@@ -40,7 +42,7 @@ struct choice;
 void dataset_tag(struct http_exchange *exchange, const struct choice *choice, const char *what,
                  const struct dataset *row);
 /* Copies the points at these indices (NULL: all points in order), from index `first` on, into
- * points [count][dim]. */
+ * points [count][dim]; of images, their values from 0 to 255. */
 void dataset_take(const struct dataset_points *set, const int32_t *places, size_t first,
                   size_t count, float *points);
 /* The same for the labels of the first n points; the caller frees them. NULL if there are none.

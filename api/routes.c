@@ -180,8 +180,13 @@ const struct http_route api_routes[] = {
      OPERATION("listDatasets", "datasets", &dataset_list_fields, NULL, 200, "DatasetList", NULL)},
     {"POST", "/v1/datasets", NULL, api_dataset_create, HTTP_UPLOAD,
      "text/csv text/tab-separated-values application/json application/x-ndjson "
-     "application/octet-stream multipart/form-data application/gzip",
-     "Upload a data set: points, or a table with columns of any type.",
+     "application/octet-stream multipart/form-data application/gzip application/zip "
+     "application/x-zip-compressed",
+     "Upload a data set: points, a table with columns of any type, or images: IDX as MNIST has it, "
+     "an "
+     "array of NumPy (uint8, [n][height][width] or with channels), each with the labels as a "
+     "second "
+     "part `labels` of a form, or a zip archive of PNG files with a folder for each class.",
      OPERATION("createDataset", "datasets", &upload_fields, "Upload", 201, "Dataset",
                PROBLEMS(PROBLEM_INVALID_CSV, PROBLEM_INVALID_JSON, PROBLEM_INVALID_NPY,
                         PROBLEM_INVALID_UPLOAD, PROBLEM_INVALID_DATA, ONCE, WRITES),
@@ -205,6 +210,11 @@ const struct http_route api_routes[] = {
      "Draw points from a data set; without `n`, get an upload as it was in its file.",
      OPERATION("getPoints", "datasets", &draw_fields, NULL, 200, "DatasetPoints",
                PROBLEMS(PROBLEM_NO_SUCH_DATASET, PROBLEM_NOT_ACCEPTABLE), KEPT)},
+    {"GET", "/v1/datasets/{id}/images", "png", api_dataset_images, NO_BODY,
+     "Get a picture of images of a data set, side by side; with labels, each class begins a row.",
+     OPERATION("getImages", "datasets", &picture_fields, NULL, 200, NULL,
+               PROBLEMS(PROBLEM_NO_SUCH_DATASET, PROBLEM_NOT_ACCEPTABLE, PROBLEM_NO_IMAGES),
+               .media = "image/png", KEPT)},
     {"GET", "/v1/datasets/{id}/forward", "json ndjson npy safetensors png gif txt",
      api_dataset_forward, NO_BODY,
      "Get the forward process of a data set: points that turn into noise.",

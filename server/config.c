@@ -91,7 +91,7 @@ static const struct setting settings[] = {
      "PEM file with the private key of the certificate"},
     {"max-queued", SETTING_INTEGER, AT(max_queued), "1000", 1, 1000000, NULL,
      "maximum number of jobs in the queue; beyond it, new jobs get a 429"},
-    {"max-upload", SETTING_INTEGER, AT(max_upload), "32", 1, 1024, NULL,
+    {"max-upload", SETTING_INTEGER, AT(max_upload), "64", 1, 1024, NULL,
      "maximum size of an uploaded file, in MiB"},
     {"max-body-memory", SETTING_INTEGER, AT(max_body_memory), "256", 1, 65536, NULL,
      "memory for all request bodies together, in MiB; beyond it, requests get a 503"},

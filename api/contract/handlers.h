@@ -62,6 +62,8 @@ enum http_next api_dataset_get(struct http_exchange *exchange);
 enum http_next api_dataset_points(struct http_exchange *exchange);
 enum http_next api_dataset_forward(struct http_exchange *exchange);
 enum http_next api_dataset_optimal(struct http_exchange *exchange);
+/* images/picture.c */
+enum http_next api_dataset_images(struct http_exchange *exchange);
 
 /* ------------------------------------------------------------------ shared: handlers.c */
 

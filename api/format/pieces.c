@@ -82,16 +82,27 @@ const struct pieces pieces_csv = {PARTS_ONE_ARRAY, csv_lead, csv_rows, NULL};
 
 enum { NPY_HEADER = 256 };
 
-/* Writes the header of a float32 array in C order; returns its length (numpy.lib.format). */
+/* The dimensions of a point. */
+static int npy_shape(char *out, size_t size, const struct layout *layout) {
+    const struct grid_shape *shape = &layout->shape;
+    return shape->height
+               ? snprintf(out, size, "%d, %d, %d", shape->height, shape->width, shape->channels)
+               : snprintf(out, size, "%d", layout->dim);
+}
+
+/* Writes the header of an array in C order; returns its length (numpy.lib.format). */
 static size_t npy_header(char out[NPY_HEADER], const struct layout *layout) {
     enum { PREFIX = 10, ALIGN = 64 };
     char *text = out + PREFIX;
     const size_t room = NPY_HEADER - PREFIX;
-    int used = snprintf(text, room, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
+    int used = snprintf(text, room, "{'descr': '%s', 'fortran_order': False, 'shape': (",
+                        layout->is_bytes ? "|u1" : "<f4");
     if (layout->frames > 0)
         used +=
             snprintf(text + used, room - (size_t)used, "%d, ", layout->frames - layout->which_x0);
-    used += snprintf(text + used, room - (size_t)used, "%zu, %d), }", layout->n, layout->dim);
+    used += snprintf(text + used, room - (size_t)used, "%zu, ", layout->n);
+    used += npy_shape(text + used, room - (size_t)used, layout);
+    used += snprintf(text + used, room - (size_t)used, "), }");
     while ((PREFIX + used + 1) % ALIGN != 0)
         text[used++] = ' ';
     text[used++] = '\n';
@@ -113,13 +124,28 @@ static void raw_rows(struct buffer *out, const struct layout *layout, const floa
     buffer_append(out, points, count * (size_t)layout->dim * sizeof *points);
 }
 
+static void npy_rows(struct buffer *out, const struct layout *layout, const float *points,
+                     size_t first, size_t count) {
+    const size_t values = count * (size_t)layout->dim;
+    char *bytes = layout->is_bytes ? buffer_reserve(out, values) : NULL;
+    if (!layout->is_bytes)
+        raw_rows(out, layout, points, first, count);
+    for (size_t i = 0; bytes && i < values; i++)
+        bytes[i] = (char)(uint8_t)points[i];
+    out->length += bytes ? values : 0;
+}
+
+size_t pieces_point_bytes(const struct layout *layout) {
+    return (size_t)layout->dim * (layout->is_bytes ? 1 : sizeof(float));
+}
+
 static uint64_t npy_length(const struct layout *layout) {
     char header[NPY_HEADER];
     const uint64_t frames = layout->frames ? (uint64_t)(layout->frames - layout->which_x0) : 1;
-    return npy_header(header, layout) + frames * layout->n * (uint64_t)layout->dim * sizeof(float);
+    return npy_header(header, layout) + frames * layout->n * pieces_point_bytes(layout);
 }
 
-const struct pieces pieces_npy = {PARTS_ONE_ARRAY, npy_lead, raw_rows, npy_length};
+const struct pieces pieces_npy = {PARTS_ONE_ARRAY, npy_lead, npy_rows, npy_length};
 
 /* ------------------------------------------------------------------ JSON */
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "api/contract/json.h"
+#include "api/format/grid.h"
 #include "api/table/form.h"
 
 /* The layout of a response made of points. */
@@ -30,6 +31,10 @@ struct layout {
      * `draws` points, or of all if that is 0; NULL: none. */
     const char *const *known;
     int draws;
+    /* Of images, dim = height * width * channels: the array of a npy has these dimensions, and
+     * is_bytes: values from 0 to 255, each of which is a byte of it. height 0: points. */
+    struct grid_shape shape;
+    bool is_bytes;
     int frames;           /* of x in a trajectory; 0: this is not a trajectory */
     const int *timesteps; /* [frames] */
     bool which_x0;        /* a format for one array holds x0 */
@@ -60,6 +65,9 @@ struct pieces {
      * memory; NULL: not known in advance. */
     uint64_t (*length)(const struct layout *layout);
 };
+
+/* Bytes of a point in an array of such a format. */
+size_t pieces_point_bytes(const struct layout *layout);
 
 int pieces_count(const struct pieces *pieces, const struct layout *layout);
 struct part pieces_part(const struct pieces *pieces, const struct layout *layout, int index);

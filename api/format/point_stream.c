@@ -117,7 +117,7 @@ static void seek(struct http_exchange *exchange, uint64_t first, uint64_t count)
     struct point_stream *answer = exchange->state;
     const struct layout *layout = &answer->layout;
     const struct pieces *pieces = pieces_of(answer);
-    const uint64_t row_bytes = (uint64_t)layout->dim * sizeof(float);
+    const uint64_t row_bytes = pieces_point_bytes(layout);
     const uint64_t rows = (uint64_t)pieces_count(pieces, layout) * layout->n;
     const uint64_t header = pieces->length(layout) - rows * row_bytes;
     const uint64_t row = first < header ? 0 : (first - header) / row_bytes;

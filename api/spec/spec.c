@@ -141,6 +141,11 @@ static void look_up(const struct sources *sources, const char *pointer, const ch
     else if (upload->dim && upload->dim != found.dim)
         problem_add(sources->wrong, arena_format(arena, "%s/dim", pointer),
                     "is %d, but this data set has %d", upload->dim, found.dim);
+    if (status == STORE_OK && found.is_images) {
+        problem_add(sources->wrong, id,
+                    "this data set has images, and this version trains on points and tables only");
+        return;
+    }
     *upload = found;
 }
 

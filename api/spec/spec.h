@@ -19,9 +19,10 @@ struct upload_request {
     const char *classes; /* their names, as JSON; NULL without labels; of an arena */
     int class_count;
     /* These are looked up, and of an arena. */
-    const char *columns;      /* names of its coordinates, as JSON; NULL: not known */
-    const char *unusable;     /* why its points are not plain numbers; or NULL */
-    bool is_table;            /* it is more than points on a line or in the plane */
+    const char *columns;  /* names of its coordinates, as JSON; NULL: not known */
+    const char *unusable; /* why its points are not plain numbers; or NULL */
+    bool is_table;        /* it is more than points on a line or in the plane */
+    bool is_images;
     const char *form;         /* of the rows of its table, as JSON (api/table/form.h); or NULL */
     const double *low, *high; /* [dim] range of each axis, of an arena; NULL: not looked up */
 };

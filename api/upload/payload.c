@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <zlib.h>
 
+#include "api/images/reading.h"
 #include "api/upload/charset.h"
 #include "api/upload/form.h"
 #include "server/base/utf8.h"
@@ -16,6 +17,7 @@ enum {
     GZIP_WINDOW = 16 + 15,
     ROOM_BYTES = 256 << 10,
     MOST_EXPANSION = 1032, /* of deflate */
+    MOST_LABELS = 9 << 20, /* of images, if each takes 8 bytes */
 };
 
 static bool fail(struct payload *payload, enum problem_code code, const char *format, ...)
@@ -34,6 +36,7 @@ void payload_clear(struct payload *payload) {
     buffer_clear(&payload->whole);
     buffer_clear(&payload->inner);
     buffer_clear(&payload->decoded);
+    buffer_clear(&payload->unpacked);
 }
 
 /* ------------------------------------------------------------------ gzip */
@@ -55,11 +58,12 @@ size_t payload_memory(const struct payload *payload) {
     size_t size = payload->length;
     if (may_grow && (__builtin_mul_overflow(size, MOST_EXPANSION, &size) || size > payload->most))
         size = payload->most;
-    return (may_grow ? 2 * size : 0) + (may_be_coded ? 3 * size : 0);
+    const size_t labels = payload->takes_images ? MOST_LABELS : 0;
+    return (may_grow ? 2 * (size + labels) : 0) + (may_be_coded ? 3 * size : 0);
 }
 
-/* Appends the members of a gzip file (RFC 1952), of which there is mostly one. NULL, or what is wrong
- * with it; stops as soon as it is larger than `most`. */
+/* Appends the members of a gzip file (RFC 1952), of which there is mostly one. NULL, or what is
+ * wrong with it; stops as soon as it is larger than `most`. */
 static const char *inflate_all(z_stream *stream, size_t most, struct buffer *out) {
     for (;;) {
         char *room = buffer_reserve(out, ROOM_BYTES);
@@ -84,18 +88,18 @@ static const char *inflate_all(z_stream *stream, size_t most, struct buffer *out
 }
 
 /* Replaces the bytes by what they are decompressed, with a NUL after it. */
-static bool gunzip(struct payload *payload, const char **bytes, size_t *length,
+static bool gunzip(struct payload *payload, const char **bytes, size_t *length, size_t most,
                    struct buffer *out) {
     z_stream stream = {.next_in = (Bytef *)*bytes, .avail_in = (uInt)*length};
     if (*length > UINT32_MAX || inflateInit2(&stream, GZIP_WINDOW) != Z_OK)
         return fail(payload, PROBLEM_NO_MEMORY, "not enough memory to decompress the file");
-    const char *wrong = inflate_all(&stream, payload->most, out);
+    const char *wrong = inflate_all(&stream, most, out);
     inflateEnd(&stream);
     if (wrong)
         return fail(payload, PROBLEM_INVALID_UPLOAD, "the gzip file cannot be read: %s", wrong);
-    if (!out->failed && out->length > payload->most)
+    if (!out->failed && out->length > most)
         return fail(payload, PROBLEM_BODY_TOO_LARGE,
-                    "the file has more than %zu bytes when it is decompressed", payload->most);
+                    "the file has more than %zu bytes when it is decompressed", most);
     buffer_append(out, "", 1);
     if (out->failed)
         return fail(payload, PROBLEM_NO_MEMORY, "not enough memory to decompress the file");
@@ -130,6 +134,11 @@ static bool is_vague(const char *type) {
         if (strcmp(vague[i], type) == 0)
             return true;
     return false;
+}
+
+static bool may_be_images(const char *type) {
+    return is_vague(type) || strcmp(type, "application/zip") == 0 ||
+           strcmp(type, "application/x-zip-compressed") == 0;
 }
 
 static const char *type_of_name(const char *name) {
@@ -318,7 +327,24 @@ static bool take_schema(struct payload *payload, const struct form_part *part) {
     return true;
 }
 
-/* The one part with a file, which is named so or has the name of a file; and the schema. */
+/* Takes the part `labels`, of which there may be one. */
+static bool take_labels(struct payload *payload, const struct form_part *part) {
+    if (payload->labels)
+        return fail(payload, PROBLEM_INVALID_UPLOAD, "the form has more than one part labels");
+    payload->labels = part->data;
+    payload->labels_length = part->length;
+    return !is_gzip(payload->labels, payload->labels_length) ||
+           gunzip(payload, &payload->labels, &payload->labels_length, MOST_LABELS,
+                  &payload->unpacked);
+}
+
+/* Is it the part with the file, which is named so or has the name of a file? */
+static bool is_file(const struct payload *payload, const struct form_part *part) {
+    return strcmp(part->name, "file") == 0 || part->filename[0] ||
+           (payload->takes_images && strcmp(part->name, "images") == 0);
+}
+
+/* The one part with a file; and those with the schema or labels. */
 static bool find_part(struct payload *payload, const char *content_type, struct form_part *file) {
     struct form form;
     struct form_part part;
@@ -330,7 +356,12 @@ static bool find_part(struct payload *payload, const char *content_type, struct 
                 return false;
             continue;
         }
-        if (strcmp(part.name, "file") != 0 && !part.filename[0])
+        if (payload->takes_images && strcmp(part.name, "labels") == 0) {
+            if (!take_labels(payload, &part))
+                return false;
+            continue;
+        }
+        if (!is_file(payload, &part))
             return fail(payload, PROBLEM_INVALID_UPLOAD,
                         "a form has one part, file, but there is also \"%.60s\"", part.name);
         if (found)
@@ -343,6 +374,22 @@ static bool find_part(struct payload *payload, const char *content_type, struct 
     return found || fail(payload, PROBLEM_INVALID_UPLOAD, "the form has no part called file");
 }
 
+/* Does the file have images? Then nothing else is done with it. *is_wrong: a part does not go
+ * with it. */
+static bool find_images(struct payload *payload, bool *is_wrong) {
+    payload->is_images = payload->takes_images && may_be_images(payload->media_type) &&
+                         images_are_in(payload->file, payload->file_length);
+    *is_wrong = true;
+    if (payload->is_images && payload->schema)
+        fail(payload, PROBLEM_INVALID_UPLOAD, "images have no columns, so they take no schema");
+    else if (!payload->is_images && payload->labels)
+        fail(payload, PROBLEM_INVALID_UPLOAD,
+             "the part labels goes with images, in IDX or npy; a table has its labels in a column");
+    else
+        *is_wrong = false;
+    return payload->is_images;
+}
+
 bool payload_open(struct payload *payload) {
     struct form_part part = {0};
     const char *type = payload->content_type;
@@ -350,7 +397,7 @@ bool payload_open(struct payload *payload) {
     payload->file_length = payload->length;
     set_type(payload, type);
     if (says_gzip(payload->content_encoding) &&
-        !gunzip(payload, &payload->file, &payload->file_length, &payload->whole))
+        !gunzip(payload, &payload->file, &payload->file_length, payload->most, &payload->whole))
         return false;
     const bool is_form = strcmp(payload->media_type, "multipart/form-data") == 0;
     if (is_form) {
@@ -362,8 +409,12 @@ bool payload_open(struct payload *payload) {
         set_type(payload, type);
     }
     const bool is_packed = is_gzip(payload->file, payload->file_length);
-    if (is_packed && !gunzip(payload, &payload->file, &payload->file_length, &payload->inner))
+    if (is_packed &&
+        !gunzip(payload, &payload->file, &payload->file_length, payload->most, &payload->inner))
         return false;
+    bool is_wrong;
+    if (find_images(payload, &is_wrong) || is_wrong)
+        return !is_wrong;
     if ((is_form || is_packed || strcmp(payload->media_type, npy_type) != 0) &&
         is_vague(payload->media_type)) {
         const char *found = type_of_name(part.filename);

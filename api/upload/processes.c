@@ -8,12 +8,14 @@
 #include "api/contract/openapi.h"
 #include "api/datasets.h"
 #include "api/format/point_stream.h"
+#include "api/images/images.h"
 #include "api/upload/rows.h"
 
 enum {
     PROCESS_DEFAULT = 1000,          /* points */
     STRAIGHT_FRAMES = 41,            /* of straight lines, if not given */
     STRAIGHT_MAX_PAIRS = 1000000000, /* pairs of a point and one of an upload */
+    IMAGES_JSON_VALUES = 100000,     /* of images in JSON, which is no format for more */
 };
 
 enum process_kind { DRAW, FORWARD, STRAIGHT };
@@ -58,7 +60,8 @@ static const struct field draw_rows[] = {
      "Number of points to draw; from an upload, at most this number, chosen at random. Default: "
      "1,000 from a built-in data set, or the first 100,000 of an upload in the order of its file; "
      "all "
-     "of them in CSV, which has every cell as it was in the file."},
+     "of them in CSV, which has every cell as it was in the file. All images of an upload, but in "
+     "JSON only as many as have 100,000 values."},
     {"", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL, "Seed of the draw."},
     LOOK_SIZE_ROW(AT(look)),
     LOOK_THEME_ROW(AT(look)),
@@ -113,6 +116,54 @@ static void find_axes(struct process *process, struct problem_fields *wrong) {
               &process->axes, wrong);
 }
 
+static bool is_csv(const struct process *process) {
+    return strcmp(process->format->suffix, "csv") == 0;
+}
+
+static bool is_of_images(const struct process *process) {
+    return process->set.row.height > 0;
+}
+
+/* The formats in which images are rows of values. */
+static bool takes_images(const struct process *process) {
+    return process->kind == DRAW && (is_csv(process) || format_is_json(process->format) ||
+                                     strcmp(process->format->suffix, "npy") == 0);
+}
+
+/* A value of an image is a column of a table, pixel0, pixel1, .. False: no memory. */
+static bool name_pixels(struct arena *arena, struct process *process) {
+    const char **names = arena_alloc(arena, ((size_t)process->dim + 1) * sizeof *names);
+    for (int j = 0; names && j < process->dim; j++)
+        names[j] = arena_format(arena, "pixel%d", j);
+    process->set.columns = names;
+    return names && !arena->failed;
+}
+
+/* The checks of images. False: the response is the error. */
+static bool fits_images(struct http_exchange *exchange, struct process *process) {
+    const int most = IMAGES_JSON_VALUES / process->dim;
+    if (process->kind != DRAW)
+        problem(exchange, PROBLEM_CANNOT_SAMPLE,
+                "this data set has images, which have no such paths: its points can be drawn");
+    else if (!process->set.row.pixels)
+        problem(exchange, PROBLEM_NOT_ACCEPTABLE,
+                http_format(exchange,
+                            "images have the formats json csv npy here, and "
+                            "/v1/datasets/%s/images.png shows them",
+                            process->set.row.id));
+    else if (format_is_json(process->format) && process->n > most)
+        problem_field(exchange, "/n",
+                      http_format(exchange,
+                                  "must be at most %d for images of %d values in JSON; "
+                                  "points.npy has any number of them",
+                                  most, process->dim));
+    else if (!is_csv(process) || name_pixels(http_arena(exchange), process))
+        return true;
+    else
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for these images");
+    return false;
+}
+
 /* The checks that depend on the data set. */
 static bool fits_data(struct http_exchange *exchange, struct process *process) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
@@ -120,7 +171,7 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
     const struct dataset *row = &process->set.row;
     process->dim = 2;
     if (process->pattern < 0) {
-        if (!dataset_load(exchange, id, &process->set))
+        if (!dataset_load(exchange, id, takes_images(process), &process->set))
             return false;
         process->dim = row->dim;
         process->uploaded = (struct dn_points){row->points, (size_t)row->n, row->dim};
@@ -128,6 +179,8 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
             process->n = (int)row->n;
         const struct choice choice = choice_of(process);
         dataset_tag(exchange, &choice, kinds[process->kind].name, row);
+        if (is_of_images(process))
+            return fits_images(exchange, process);
     }
     find_axes(process, &wrong);
     if (process->kind == DRAW)
@@ -192,9 +245,13 @@ static enum dn_status some_points(struct http_exchange *exchange, struct point_s
 
 /* Prepares for some_points. */
 static enum dn_status draw(struct process *process) {
-    const bool whole = strcmp(process->format->suffix, "csv") == 0; /* however large */
+    const bool is_json = format_is_json(process->format);
     const int all = (int)process->set.row.n;
-    const int most = process->n ? process->n : whole ? all : DN_MAX_SAMPLES;
+    const int usual = is_csv(process)          ? all /* however large */
+                      : !is_of_images(process) ? DN_MAX_SAMPLES
+                      : is_json                ? IMAGES_JSON_VALUES / process->dim
+                                               : all;
+    const int most = process->n ? process->n : usual;
     if (process->pattern >= 0)
         return DN_OK;
     if (process->n > 0 && !shuffle(process))
@@ -296,6 +353,11 @@ static void write_head(const void *owner, struct json_writer *json) {
         json_member(json, "schedule", NULL);
     json_member_integer(json, "n", process->n);
     json_member_integer(json, "dim", process->dim);
+    if (is_of_images(process)) {
+        json_key(json, "shape");
+        images_write_shape(process->set.row.height, process->set.row.width,
+                           process->set.row.channels, json);
+    }
 }
 
 static void process_clear(void *owner) {
@@ -328,9 +390,8 @@ static bool is_listed(const struct process *process) {
 
 /* Is the response a table as it was written? */
 static bool is_table(const struct process *process) {
-    return process->kind == DRAW && process->pattern < 0 &&
-           (format_is_json(process->format) || strcmp(process->format->suffix, "csv") == 0 ||
-            is_listed(process));
+    return process->kind == DRAW && process->pattern < 0 && !is_of_images(process) &&
+           (format_is_json(process->format) || is_csv(process) || is_listed(process));
 }
 
 /* Responds with rows of a table, which takes the process over. */
@@ -371,12 +432,15 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
         send_rows(exchange, process);
         return;
     }
+    const struct dataset *row = &process->set.row;
     answer->axes = process->axes;
     answer->layout = (struct layout){.n = (size_t)process->n,
                                      .dim = process->dim,
                                      .labels = process->labels,
                                      .classes = process->set.classes,
                                      .columns = process->pattern >= 0 ? NULL : process->set.columns,
+                                     .shape = {row->height, row->width, row->channels},
+                                     .is_bytes = row->height > 0,
                                      .frames = process->frames,
                                      .timesteps = process->timesteps,
                                      .which_x0 = process->which == 1,

@@ -37,6 +37,10 @@ static bool load(struct http_exchange *exchange, struct store_session *session,
     void *block = NULL;
     size_t bytes = 0;
     enum store_status status = store_dataset_get(session, id, false, &retyping->found);
+    if (status == STORE_OK && retyping->found.height) {
+        problem_field(exchange, "", "this data set has images, which have no columns");
+        return false;
+    }
     if (status == STORE_OK)
         status = store_dataset_cells(session, id, &block, &bytes);
     if (status != STORE_OK) {

@@ -48,11 +48,11 @@ static struct range describe(const struct point_table *table, int j) {
 /* ------------------------------------------------------------------ duplicates */
 
 /* The key is secret, so that nobody can make points that all have the same place. */
-static uint64_t hash(const float *point, size_t dim, uint64_t key) {
+static uint64_t hash(const char *point, size_t size, uint64_t key) {
     uint64_t h = key;
-    for (size_t j = 0; j < dim; j++) {
+    for (size_t j = 0; j + sizeof(uint32_t) <= size; j += sizeof(uint32_t)) {
         uint32_t bits;
-        memcpy(&bits, &point[j], sizeof bits);
+        memcpy(&bits, point + j, sizeof bits);
         h = (h ^ bits) * (key | 1);
         h ^= h >> 29;
     }
@@ -60,23 +60,21 @@ static uint64_t hash(const float *point, size_t dim, uint64_t key) {
 }
 
 /* Open addressing over the numbers of the points, from 1; -1: no memory. */
-static int64_t count_duplicates(const struct point_table *table) {
-    const size_t dim = (size_t)table->dim;
-    size_t size = 16;
-    while (size < 2 * table->n)
-        size *= 2;
-    uint32_t *slots = calloc(size, sizeof *slots);
+static int64_t count_duplicates(const char *points, size_t n, size_t size) {
+    size_t room = 16;
+    while (room < 2 * n)
+        room *= 2;
+    uint32_t *slots = calloc(room, sizeof *slots);
     uint64_t key = 0x9e3779b97f4a7c15; /* without randomness it is still a hash */
     if (!slots)
         return -1;
     (void)!getrandom(&key, sizeof key, 0);
     int64_t duplicates = 0;
-    for (size_t i = 0; i < table->n; i++) {
-        const float *point = table->points + i * dim;
-        size_t at = hash(point, dim, key) & (size - 1);
-        while (slots[at] &&
-               memcmp(table->points + (slots[at] - 1) * dim, point, dim * sizeof *point) != 0)
-            at = (at + 1) & (size - 1);
+    for (size_t i = 0; i < n; i++) {
+        const char *point = points + i * size;
+        size_t at = hash(point, size, key) & (room - 1);
+        while (slots[at] && memcmp(points + (slots[at] - 1) * size, point, size) != 0)
+            at = (at + 1) & (room - 1);
         if (slots[at])
             duplicates++;
         else
@@ -98,19 +96,30 @@ static void write_float(struct json_writer *json, float x) {
     json_raw(json, text);
 }
 
-static void write_counts(const struct point_table *table, struct json_writer *json) {
-    if (!table->labels) {
+void statistics_write_counts(const int32_t *labels, size_t n, int classes,
+                             struct json_writer *json) {
+    int64_t counts[DN_MAX_CLASSES] = {0};
+    json_key(json, "class_counts");
+    if (!labels) {
         json_null(json);
         return;
     }
+    for (size_t i = 0; i < n; i++)
+        counts[labels[i]]++;
     json_open(json, '[');
-    for (int c = 0; c < table->classes; c++) {
-        int64_t count = 0;
-        for (size_t i = 0; i < table->n; i++)
-            count += table->labels[i] == c;
-        json_integer(json, count);
-    }
+    for (int c = 0; c < classes; c++)
+        json_integer(json, counts[c]);
     json_close(json, ']');
+}
+
+void statistics_write_duplicates(const void *points, size_t n, size_t size,
+                                 struct json_writer *json) {
+    const int64_t duplicates = count_duplicates(points, n, size);
+    json_key(json, "duplicates");
+    if (duplicates < 0)
+        json_null(json);
+    else
+        json_integer(json, duplicates);
 }
 
 void statistics_write(const struct point_table *table, struct json_writer *json) {
@@ -130,13 +139,8 @@ void statistics_write(const struct point_table *table, struct json_writer *json)
                 json_double(json, k == 2 ? columns[j].mean : columns[j].std);
         json_close(json, ']');
     }
-    const int64_t duplicates = count_duplicates(table);
-    json_key(json, "duplicates");
-    if (duplicates < 0)
-        json_null(json);
-    else
-        json_integer(json, duplicates);
-    json_key(json, "class_counts");
-    write_counts(table, json);
+    statistics_write_duplicates(table->points, table->n, (size_t)table->dim * sizeof *table->points,
+                                json);
+    statistics_write_counts(table->labels, table->n, table->classes, json);
     json_close(json, '}');
 }

@@ -20,4 +20,11 @@ struct point_table {
  * one equals; null when there is no memory to count them), class_counts [classes] or null. */
 void statistics_write(const struct point_table *table, struct json_writer *json);
 
+/* Two of its members, also of what is not points: of n items of `size` bytes, a multiple of 4, and of
+ * labels [n] in 0..classes-1, or NULL. */
+void statistics_write_duplicates(const void *points, size_t n, size_t size,
+                                 struct json_writer *json);
+void statistics_write_counts(const int32_t *labels, size_t n, int classes,
+                             struct json_writer *json);
+
 #endif

@@ -8,6 +8,7 @@
 #include "api/contract/names.h"
 #include "api/contract/openapi.h"
 #include "api/datasets.h"
+#include "api/images/upload.h"
 #include "api/table/column_json.h"
 #include "api/upload/points.h"
 #include "api/upload/readers.h"
@@ -16,6 +17,7 @@
 #include "server/base/clock.h"
 #include "server/base/id.h"
 #include "server/base/sha256.h"
+#include "server/threads/blob.h"
 
 /* ------------------------------------------------------------------ POST */
 
@@ -29,8 +31,9 @@ struct upload {
     struct payload payload;
     struct reading reading;
     struct points points;
-    struct buffer cells; /* a block */
-    const char *rows;    /* JSON, of a preview */
+    struct images images; /* or these, instead of a table */
+    struct buffer cells;  /* a block */
+    const char *rows;     /* JSON, of a preview */
     struct schema schema;
     bool validate_only;
     struct problem_fields wrong;
@@ -70,13 +73,20 @@ struct preview {
     bool valid;
     int64_t n;
     int dim;
+    int height, width, channels;
     const char *columns, *label, *classes, *statistics, *rows; /* JSON, but for the label */
 };
+static void write_shape(const void *value, struct json_writer *json) {
+    const struct preview *preview = value;
+    images_write_shape(preview->height, preview->width, preview->channels, json);
+}
+
 #define AT(member) offsetof(struct preview, member)
 static const struct field preview_rows[] = {
     {"", "valid", FIELD_BOOLEAN, AT(valid)},
     {"", "n", FIELD_INT64, AT(n), 2, INFINITY},
-    {"", "dim", FIELD_INTEGER, AT(dim), 1, DN_MAX_DIM},
+    {"", "dim", FIELD_INTEGER, AT(dim), 1, IMAGES_MAX_VALUES},
+    {"", "shape", FIELD_WRITTEN, .schema = "Shape", .write = write_shape},
     {"", "columns", FIELD_JSON, AT(columns), .schema = "Columns"},
     {"", "label", FIELD_STRING, AT(label), .flags = FIELD_OR_NULL},
     {"", "classes", FIELD_JSON, AT(classes), .schema = "Classes"},
@@ -154,26 +164,39 @@ bool upload_describe(struct http_exchange *exchange, const struct reading *readi
     return false;
 }
 
+/* What distinguishes the upload from others: the digests of its files. NULL: no memory. */
+static const char *name_request(struct http_exchange *exchange, const struct upload *upload) {
+    const struct payload *payload = &upload->payload;
+    char labels[SHA256_TEXT];
+    if (!payload->labels)
+        return idempotency_upload(exchange, upload->row.sha256);
+    sha256_text(payload->labels, payload->labels_length, labels);
+    const char *both = http_format(exchange, "%s %s", upload->row.sha256, labels);
+    return both ? idempotency_upload(exchange, both) : NULL;
+}
+
 /* The row to insert. False: the error is already the response. */
 static bool make_row(struct http_exchange *exchange, struct upload *upload) {
+    const struct payload *payload = &upload->payload;
     struct dataset *row = &upload->row;
     *row = (struct dataset){
         .name = upload->name[0]            ? upload->name
                 : upload->reading.title[0] ? upload->reading.title
                                            : NULL,
-        .bytes = (int64_t)upload->payload.file_length,
+        .bytes = (int64_t)(payload->file_length + payload->labels_length),
         .created_at = clock_now_ms(),
         .cells = upload->cells.data,
         .cells_bytes = upload->cells.length,
     };
     id_new(row->id);
-    sha256_text(upload->payload.file, upload->payload.file_length, row->sha256);
-    upload->once.request = idempotency_upload(exchange, row->sha256);
+    sha256_text(payload->file, payload->file_length, row->sha256);
+    upload->once.request = name_request(exchange, upload);
     if (!upload->once.request) {
         problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
         return false;
     }
-    return upload_describe(exchange, &upload->reading, &upload->points, row);
+    return payload->is_images ? images_describe(exchange, &upload->images, row)
+                              : upload_describe(exchange, &upload->reading, &upload->points, row);
 }
 
 /* The response of the first time: the data set, as it is now. */
@@ -218,8 +241,9 @@ static void reply_preview(struct http_exchange *exchange, const struct upload *u
     const struct dataset *row = &upload->row;
     struct json_writer json = json_reply(exchange, 200);
     fields_write(&dataset_preview,
-                 &(struct preview){true, row->n, row->dim, row->columns, row->label, row->classes,
-                                   row->statistics, upload->rows},
+                 &(struct preview){true, row->n, row->dim, row->height, row->width, row->channels,
+                                   row->columns, row->label, row->classes, row->statistics,
+                                   upload->rows ? upload->rows : "[]"},
                  &json);
 }
 
@@ -262,18 +286,23 @@ static bool keep_cells(struct http_exchange *exchange, struct upload *upload) {
     return !upload->cells.failed;
 }
 
-/* Reads the file and makes points of it. False: the error is already the response. */
-static bool read_file(struct http_exchange *exchange, struct upload *upload) {
+/* Finds the file in the body. False: the error is already the response. */
+static bool open_file(struct http_exchange *exchange, struct upload *upload) {
     struct payload *payload = &upload->payload;
-    struct reading *reading = &upload->reading;
     if (!http_reserve(exchange, payload_memory(payload)))
         return false;
-    if (!payload_open(payload)) {
-        const bool is_unreadable = payload->code == PROBLEM_INVALID_DATA;
-        problem(exchange, is_unreadable ? readers_code(payload->media_type) : payload->code,
-                payload->wrong);
-        return false;
-    }
+    if (payload_open(payload))
+        return true;
+    const bool is_unreadable = payload->code == PROBLEM_INVALID_DATA;
+    problem(exchange, is_unreadable ? readers_code(payload->media_type) : payload->code,
+            payload->wrong);
+    return false;
+}
+
+/* Reads a table and makes points of it. False: the error is already the response. */
+static bool read_table(struct http_exchange *exchange, struct upload *upload) {
+    struct payload *payload = &upload->payload;
+    struct reading *reading = &upload->reading;
     if (!http_reserve(exchange, READ_BYTES * payload->text_length))
         return false;
     const enum problem_code unreadable = readers_read(payload, reading);
@@ -281,8 +310,8 @@ static bool read_file(struct http_exchange *exchange, struct upload *upload) {
         problem(exchange, unreadable,
                 http_format(exchange,
                             "the file has the type %s: send text/csv, text/tab-separated-values, "
-                            "application/json, application/x-ndjson or application/octet-stream "
-                            "(npy)",
+                            "application/json, application/x-ndjson, application/octet-stream "
+                            "(npy, IDX) or application/zip (PNG files)",
                             payload->media_type));
         return false;
     }
@@ -304,24 +333,43 @@ static bool read_file(struct http_exchange *exchange, struct upload *upload) {
     return false;
 }
 
+/* Reads images, which have no columns to say something about. False: the error is already the
+ * response. */
+static bool read_images(struct http_exchange *exchange, struct upload *upload) {
+    const char *columns[] = {upload->label[0] ? "/label" : NULL,
+                             upload->columns[0] ? "/columns" : NULL};
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        if (columns[i])
+            problem_add(&upload->wrong, columns[i], "images have no columns");
+    return problem_none(exchange, &upload->wrong) &&
+           images_take(exchange, &upload->payload, &upload->images);
+}
+
 static void parse(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct upload *upload = exchange->state;
-    if (!read_file(exchange, upload) || !make_row(exchange, upload))
+    if (!open_file(exchange, upload))
+        return;
+    const bool is_read =
+        upload->payload.is_images ? read_images(exchange, upload) : read_table(exchange, upload);
+    if (!is_read || !make_row(exchange, upload))
         return;
     payload_clear(&upload->payload); /* the database needs memory for the row */
     http_drop_body(exchange);
     if (upload->validate_only)
         reply_preview(exchange, upload);
-    else
+    else if (!upload->row.height || images_send(exchange, &upload->row))
         http_then_on_writer(exchange, insert);
 }
 
 static void release(struct http_exchange *exchange) {
     struct upload *upload = exchange->state;
+    if (upload->row.blob && exchange->response.status != 201)
+        blob_abandon(service_of(exchange)->writer, upload->row.blob);
     payload_clear(&upload->payload);
     reading_clear(&upload->reading);
     points_clear(&upload->points);
+    images_clear(&upload->images);
     buffer_clear(&upload->cells);
 }
 
@@ -352,7 +400,8 @@ enum http_next api_dataset_create(struct http_exchange *exchange) {
                          .content_type = type,
                          .content_encoding = http_header(exchange, "Content-Encoding"),
                          .most = http_body_limit(exchange),
-                         .takes_schema = true};
+                         .takes_schema = true,
+                         .takes_images = true};
     upload->reading.label = upload->label;
     upload->reading.names = upload->columns;
     upload->reading.header = (enum header_mode)upload->header;

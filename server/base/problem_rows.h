@@ -17,7 +17,7 @@ PROBLEM(INVALID_JSON, "invalid_json", 400,
 PROBLEM(INVALID_CSV, "invalid_csv", 400, "The body is not CSV. `detail` says where, by line.")
 PROBLEM(INVALID_NPY, "invalid_npy", 400, "The body is not a NumPy array that this server can read.")
 PROBLEM(INVALID_UPLOAD, "invalid_upload", 400,
-        "The form or the gzip file in the body cannot be read. `detail` says why.")
+        "The form, or the gzip, zip or IDX file in the body cannot be read. `detail` says why.")
 PROBLEM(UNEXPECTED_BODY, "unexpected_body", 400, "This request takes no body.")
 PROBLEM(KEY_NEEDED, "key_needed", 401,
         "The server requires an API key: `Authorization: Bearer dn_...`.")
@@ -70,6 +70,7 @@ PROBLEM(INVALID_SAFETENSORS, "invalid_safetensors", 422,
         "it, with JSON Pointers into the file's header.")
 PROBLEM(NO_SHAPE, "no_shape", 422,
         "The data set is a mixture of Gaussians, which has no exact shape and no nearest point.")
+PROBLEM(NO_IMAGES, "no_images", 422, "The data set has points, not images.")
 PROBLEM(INVALID_DATA, "invalid_data", 422,
         "Some values of the upload cannot be used. `errors` lists the first of them with their "
         "positions.")

@@ -5,8 +5,11 @@ Nothing here names an operation: new ones are picked up from the description."""
 import json
 import urllib.parse
 
+import numpy
 import pytest
 from conftest import CONTRACT, ENDLESS, QUICK
+from test_images import idx
+from test_payloads import MULTIPART, form, part
 
 NO_ID = "0198c0de-0000-7000-8000-000000000000"
 
@@ -18,8 +21,12 @@ def described(trained):
     training = {**QUICK["training"], "conditioning": "any"}
     trained.model = trained.submit({**QUICK, "training": training, "dataset": [{"name": "spiral", "n": 200}, {"name": "moons", "n": 200}]})
     trained.wait(trained.model)
+    labels = idx(numpy.arange(8) % 2)
+    form_of_images = form(part("images", idx(numpy.zeros((8, 8, 8))), "images"), part("labels", labels, "labels"))
+    trained.images = trained.post("/v1/datasets", raw=form_of_images, headers={"Content-Type": MULTIPART}).json["id"]
     yield trained
     trained.request("DELETE", f"/v1/jobs/{trained.model}")
+    trained.request("DELETE", f"/v1/datasets/{trained.images}")
 
 
 def operations():
@@ -30,6 +37,8 @@ def path_of(server, path, known=True):
     if "{id}" not in path:
         return path
     kind = path.split("/")[2]
+    if known and "/images" in path:
+        return path.replace("{id}", server.images)
     known_id = {"datasets": "spiral", "models": server.model}.get(kind, server.job)
     return path.replace("{id}", known_id if known else NO_ID)
 

@@ -7,9 +7,11 @@ import signal
 import sqlite3
 import subprocess
 
+import numpy
 import pytest
 from conftest import BINARY, ENDLESS, QUICK, Server, eventually
 from stores import Existing
+from test_images import idx
 from test_start import run
 
 JOBS = 10_000 if os.environ.get("SOAK") else 200
@@ -58,7 +60,8 @@ def fill(server):
     made = {}
     upload = server.post("/v1/datasets?name=points", raw=b"x,y\n" + b"".join(b"%d,%d\n" % (i, i * i) for i in range(40)), headers={"Content-Type": "text/csv"})
     table = server.post("/v1/datasets?name=t%C3%A4ble", raw=TABLE.encode(), headers={"Content-Type": "text/csv", "Idempotency-Key": "the table"})
-    assert upload.status == table.status == 201, table.body
+    images = server.post("/v1/datasets?name=images", raw=idx(numpy.arange(1500 * 784).reshape(1500, 28, 28) % 251), headers={"Content-Type": "application/octet-stream"})
+    assert upload.status == table.status == images.status == 201, table.body
     made["dataset"], made["table"] = upload.json["id"], table.json["id"]
     specs = [
         {**QUICK, "name": 'quoted " \\ \n ünï'},
@@ -101,6 +104,9 @@ def answers(server, made):
         found[path] = (answer.status, body)
         return answer
 
+    images = next(item for item in server.get("/v1/datasets?kind=upload").json["items"] if item["name"] == "images")
+    for path in ("images.png", "points.npy"):
+        keep(f"/v1/datasets/{images['id']}/{path}")
     for kind in ("jobs", "models", "datasets"):
         path = f"/v1/{kind}?limit=100" + ("&counts=true" if kind == "jobs" else "")
         while True:

@@ -12,7 +12,7 @@ from conftest import Server
 CSV, JSON, NPY = "text/csv", "application/json", "application/octet-stream"
 UUID7 = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
 SHAPE = [
-    "id", "name", "kind", "description", "dim", "n", "columns", "label", "classes", "statistics", "has_distance",
+    "id", "name", "kind", "description", "dim", "shape", "dtype", "n", "columns", "label", "classes", "statistics", "has_distance",
     "sha256", "bytes", "created_at", "links",
 ]  # fmt: skip
 

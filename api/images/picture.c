@@ -1,0 +1,207 @@
+/* /v1/datasets/{id}/images: images of a data set, side by side. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/contract/caching.h"
+#include "api/contract/handlers.h"
+#include "api/contract/openapi.h"
+#include "api/datasets.h"
+#include "api/images/images.h"
+
+enum { PICTURE_DEFAULT = 100, LABEL_TEXT = 64 };
+
+struct picture_request {
+    int n, first;
+    char label[LABEL_TEXT + 1];
+    struct grid_look look;
+    const struct format *format;
+    /* what it shows; but for the first two, of the arena */
+    struct dataset row;
+    int32_t *all;    /* [row.n] the labels of all images; NULL: there are none */
+    int32_t *places; /* [n] of the images that are shown, ascending */
+    int32_t *labels; /* [n] theirs, or NULL */
+    uint8_t *pixels; /* [n][row.dim] */
+};
+
+#define AT(member) offsetof(struct picture_request, member)
+static const struct field rows[] = {
+    {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL,
+     "Images, at most. With labels, about as many of each class."},
+    {"", "first", FIELD_INTEGER, AT(first), 0, DN_MAX_POINTS, 0, NULL,
+     "The number of the first one in the data set, from 0."},
+    {"", "label", FIELD_TEXT, AT(label), 1, LABEL_TEXT, FIELD_OR_NUMBER, NULL,
+     "Only images of the class with this name."},
+    GRID_ROWS(AT(look)),
+};
+const struct field_set picture_fields = {rows, sizeof rows / sizeof *rows};
+
+/* ------------------------------------------------------------------ which images */
+
+/* How many images of each class the picture has, if there are enough: n altogether. only: the
+ * class, or -1. */
+static void share(int n, int classes, int only, int most[DN_MAX_CLASSES]) {
+    for (int k = 0; k < classes; k++)
+        most[k] = only >= 0 ? (k == only ? n : 0) : n / classes + (k < n % classes);
+}
+
+/* Chooses the first images from `first` on, of each class its share. */
+static void choose(struct picture_request *picture, int classes, int only) {
+    int most[DN_MAX_CLASSES] = {0}, wanted = picture->n, n = 0;
+    share(wanted, classes, only, most);
+    for (int64_t i = picture->first; i < picture->row.n && n < wanted; i++) {
+        const int label = picture->all ? picture->all[i] : 0;
+        if (picture->all && most[label]-- <= 0)
+            continue;
+        if (picture->all)
+            picture->labels[n] = label;
+        picture->places[n++] = (int32_t)i;
+    }
+    picture->n = n;
+}
+
+/* The index of the class that is asked for, -1: all. False: there is none; the response is the
+ * error. */
+static bool find_class(struct http_exchange *exchange, const struct picture_request *picture,
+                       int *classes, int *only) {
+    const char *names[DN_MAX_CLASSES + 1] = {NULL};
+    cJSON *tree = NULL;
+    *only = -1;
+    if (!json_names(picture->row.classes, &tree, names, DN_MAX_CLASSES)) {
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
+        return false;
+    }
+    *classes = cJSON_GetArraySize(tree);
+    const bool found = !picture->label[0] || (*only = label_find(names, picture->label)) >= 0;
+    cJSON_Delete(tree);
+    if (!found)
+        problem_field(exchange, "/label",
+                      *classes ? "must be the name of a class of the data set"
+                               : "the data set has no labels");
+    return found;
+}
+
+/* Finds the images to show. False: the response is the error. */
+static bool choose_images(struct http_exchange *exchange, struct store_session *session,
+                          struct picture_request *picture) {
+    int classes = 0, only = -1;
+    if (!find_class(exchange, picture, &classes, &only) ||
+        !http_reserve(exchange, (size_t)picture->row.n * sizeof *picture->all))
+        return false;
+    const size_t n = (size_t)picture->n;
+    picture->places = http_alloc(exchange, n * sizeof *picture->places);
+    picture->labels = http_alloc(exchange, n * sizeof *picture->labels);
+    if (!picture->places || !picture->labels)
+        return false;
+    const enum store_status status =
+        classes ? store_dataset_labels(session, picture->row.id, &picture->all) : STORE_OK;
+    if (status != STORE_OK) {
+        answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
+        return false;
+    }
+    choose(picture, classes, only);
+    if (picture->n == 0)
+        problem_field(exchange, "/first", "there are no such images from this one on");
+    return picture->n > 0;
+}
+
+/* ------------------------------------------------------------------ their pixels */
+
+/* Reads images that lie next to each other at once. */
+static enum store_status read_pixels(struct store_session *session,
+                                     const struct picture_request *picture) {
+    const size_t dim = (size_t)picture->row.dim, n = (size_t)picture->n;
+    enum store_status status = STORE_OK;
+    for (size_t i = 0, next; i < n && status == STORE_OK; i = next) {
+        const size_t from = (size_t)picture->places[i];
+        for (next = i + 1; next < n && (size_t)picture->places[next] == from + next - i;)
+            next++;
+        status =
+            store_dataset_images(session, &picture->row, from, next - i, picture->pixels + i * dim);
+    }
+    return status;
+}
+
+/* Draws the picture, the grid of which fits. */
+static void draw(struct http_exchange *exchange, struct store_session *session,
+                 struct picture_request *picture, const struct grid *grid) {
+    const size_t bytes = (size_t)picture->n * (size_t)picture->row.dim;
+    if (!http_reserve(exchange, bytes + grid_png_bytes(grid)) ||
+        !(picture->pixels = http_alloc(exchange, bytes)))
+        return;
+    const enum store_status status = read_pixels(session, picture);
+    if (status != STORE_OK) {
+        answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
+        return;
+    }
+    exchange->response.status = 200;
+    grid_png(&exchange->response.body, grid, picture->pixels, NULL);
+}
+
+static void show(struct http_exchange *exchange, struct store_session *session,
+                 struct picture_request *picture) {
+    struct grid grid;
+    const struct dataset *row = &picture->row;
+    const struct grid_shape shape = {row->height, row->width, row->channels};
+    if (!choose_images(exchange, session, picture))
+        return;
+    if (!grid_init(&grid, &shape, (size_t)picture->n, picture->all ? picture->labels : NULL,
+                   picture->look)) {
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this picture");
+        return;
+    }
+    if (grid_fits(&grid))
+        draw(exchange, session, picture, &grid);
+    else
+        problem_field(exchange, picture->look.scale > 1 ? "/scale" : "/n",
+                      http_format(exchange,
+                                  "a picture of %d x %d pixels is too large: request fewer images "
+                                  "or a smaller scale",
+                                  grid_width(&grid), grid_height(&grid)));
+    grid_clear(&grid);
+}
+
+/* ------------------------------------------------------------------ the response */
+
+static void run(struct http_exchange *exchange, struct store_session *unused) {
+    (void)unused;
+    struct picture_request *picture = exchange->state;
+    const char *id = exchange->request.ids[0];
+    struct store_session *session = begin_reading(exchange);
+    if (!session)
+        return;
+    const enum store_status status = store_dataset_get(session, id, false, &picture->row);
+    if (status != STORE_OK) {
+        answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
+    } else if (picture->row.height == 0) {
+        problem(exchange, PROBLEM_NO_IMAGES,
+                "this data set has points, not images: points.png shows them");
+    } else {
+        dataset_tag(exchange, &(struct choice){picture->format, &picture_fields, picture}, "images",
+                    &picture->row);
+        show(exchange, session, picture);
+    }
+    end_reading(exchange, session);
+}
+
+static void release(struct http_exchange *exchange) {
+    struct picture_request *picture = exchange->state;
+    dataset_clear(&picture->row);
+    free(picture->all);
+}
+
+enum http_next api_dataset_images(struct http_exchange *exchange) {
+    struct picture_request *picture = http_alloc(exchange, sizeof *picture);
+    if (!picture)
+        return HTTP_REPLY;
+    picture->n = PICTURE_DEFAULT;
+    if (!(picture->format = format_of(exchange)) || !read_query(exchange, &picture_fields, picture))
+        return HTTP_REPLY;
+    if (fields_index(dn_pattern_names, exchange->request.ids[0]) >= 0) {
+        problem(exchange, PROBLEM_NO_IMAGES,
+                "this data set has points, not images: points.png shows them");
+        return HTTP_REPLY;
+    }
+    exchange->state = picture;
+    exchange->release = release;
+    return http_on_pool(exchange, run);
+}
