@@ -95,6 +95,7 @@ enum dn_beta_schedule {
 enum dn_prediction { DN_EPSILON, DN_SAMPLE, DN_V, DN_FLOW };
 enum dn_time_embedding { DN_SINUSOIDAL, DN_LEARNED };
 enum dn_conditioning { DN_ADD, DN_MULTIPLY };
+enum dn_network_kind { DN_MLP, DN_UNET };
 enum dn_given { DN_GIVEN_NONE, DN_GIVEN_ANY };
 enum dn_normalization { DN_MINMAX, DN_STANDARDIZE, DN_AS_IT_IS, DN_QUANTILE };
 enum dn_loss { DN_MSE, DN_MAE, DN_HUBER };
@@ -105,6 +106,7 @@ enum {
     DN_MAX_POINTS = 1000000,
     DN_MAX_DIM = 64,
     DN_MAX_CLASSES = 64,
+    DN_MAX_BLOCKS = 4,
     DN_MAX_TIMESTEPS = 4000,
     DN_MIN_HIDDEN_SIZE = 8,
     DN_MAX_HIDDEN_SIZE = 1024,
@@ -138,7 +140,10 @@ struct dn_source {
 /* One source, or a mixture of several, each of which is a class of its own (its index). */
 struct dn_dataset_spec {
     int source_count;
-    int dim;     /* coordinates of a point; 2 for patterns */
+    int dim; /* coordinates of a point; 2 for patterns */
+    /* of an image, whose dim = height * width * channels values are in the order
+     * [height][width][channels]; all 0: points */
+    int height, width, channels;
     int classes; /* labels are 0..classes-1; 0: the model is unconditional. source_count for a
                     mixture; the number of labels of a single, uploaded source */
     struct dn_source sources[DN_MAX_CLASSES];
@@ -166,6 +171,10 @@ struct dn_network_spec {
     /* octaves of Fourier features: sin and cos of 3x, 6x, 12x, .. of each coordinate x in model
      * units, which the first layer reads beside x */
     int input_features, output_levels;
+    enum dn_network_kind kind; /* DN_MLP, to which the members above belong, or DN_UNET */
+    /* DN_UNET: channels at half and at a quarter of an image's resolution, multiples of 16; and
+     * the residual blocks of each, of which there are as many again on the way back */
+    int channels[2], blocks[2];
 };
 
 struct dn_training_spec {

@@ -11,7 +11,7 @@
 
 /* Fills in the description of a tensor of the network. */
 static void describe(const struct tensor *inside, struct dn_tensor *out) {
-    enum { TAPS = 3 }; /* on each side of a convolution's kernel */
+    const int side = inside->planes == 9 ? 3 : 2; /* of a convolution's kernel */
     const bool by_output = inside->form == TENSOR_LAYER;
     const int rows = by_output ? inside->cols : inside->rows;
     const int cols = by_output ? inside->rows : inside->cols;
@@ -19,7 +19,7 @@ static void describe(const struct tensor *inside, struct dn_tensor *out) {
     if (inside->form == TENSOR_VECTOR)
         *out = (struct dn_tensor){.rank = 1, .shape = {inside->cols}};
     else if (inside->planes > 1)
-        *out = (struct dn_tensor){.rank = 4, .shape = {rows, cols, TAPS, TAPS}};
+        *out = (struct dn_tensor){.rank = 4, .shape = {rows, cols, side, side}};
     snprintf(out->name, sizeof out->name, "%s", inside->name);
 }
 

@@ -31,7 +31,7 @@ void network_place(struct network *network, struct tensor *tensor, struct tensor
 
 void network_layout(struct network *network, const struct dn_spec *spec) {
     memset(network, 0, sizeof *network);
-    network->kind = &mlp_kind;
+    network->kind = spec->network.kind == DN_UNET ? &unet_kind : &mlp_kind;
     network->dim = spec->dataset.dim;
     network->dim_ld = kernels_pad((size_t)network->dim);
     network->timesteps = spec->diffusion.timesteps;

@@ -20,10 +20,14 @@
 #include "engine/denoise.h"
 #include "engine/network/mlp.h"
 #include "engine/network/tensor.h"
+#include "engine/network/unet.h"
 
 struct network_kind;
 
-enum { NETWORK_MAX_TENSORS = MLP_MAX_TENSORS };
+enum {
+    NETWORK_MAX_TENSORS =
+        (int)MLP_MAX_TENSORS > (int)UNET_MAX_TENSORS ? (int)MLP_MAX_TENSORS : (int)UNET_MAX_TENSORS
+};
 
 struct network {
     const struct network_kind *kind;
@@ -37,6 +41,7 @@ struct network {
     size_t size;        /* floats of a parameter block, a multiple of 16 */
     size_t slot_floats; /* that a slot is embedded in */
     struct mlp mlp;
+    struct unet unet;
 };
 
 /* Sizes and places only, without kernels: allocates nothing, needs no network_clear. */
@@ -93,6 +98,7 @@ struct time_rows {
     int32_t *slot_of; /* [time_capacity][classes+1] slot of a t and label, -1 if not in use */
     int32_t *slot_time, *slot_label; /* [count] the two of a slot; time is a place in t */
     struct mlp_times mlp;
+    struct unet_times unet;
     int32_t *integers; /* owns what is int32_t */
     float *floats;     /* owns what is float */
 };
@@ -122,6 +128,7 @@ struct workspace {
     size_t rows;
     float *out; /* [rows][dim_ld] the prediction; going backward dloss/dout */
     struct mlp_workspace mlp;
+    struct unet_workspace unet;
     float *memory;
 };
 enum dn_status workspace_init(struct workspace *workspace, const struct network *network,

@@ -13,10 +13,11 @@ struct kernels; /* kernels.h */
 
 /* The shape of a tensor outside, compared with its matrix [rows][cols] inside. */
 enum tensor_form {
-    TENSOR_TABLE,  /* [rows][cols], as inside */
+    TENSOR_TABLE,  /* [rows][cols], as inside; with planes [rows][cols][2][2], as PyTorch's
+                      ConvTranspose2d */
     TENSOR_VECTOR, /* [cols]; inside one row */
     TENSOR_LAYER,  /* [in][out] inside, and [out][in] outside, as PyTorch's Linear; if there are
-                      planes [3 3][in][out], then [out][in][3][3], as PyTorch's Conv2d */
+                      planes [k k][in][out], then [out][in][k][k], as PyTorch's Conv2d */
 };
 
 /* A matrix in the parameter block, or several of one shape (planes). Rows are ld floats apart, planes
