@@ -184,6 +184,102 @@ enum dn_status dn_table_report(const struct dn_table_rows *table, uint64_t seed,
 /* The memory that dn_table_report allocates at most; it reads the numbers of rows, not the rows. */
 size_t dn_table_report_bytes(const struct dn_table_rows *table);
 
+/* ------------------------------------------------------------------ images */
+
+/* Images of one size. Sides are multiples of 4 up to 64; there are 1 or 3 channels. */
+struct dn_images {
+    const uint8_t *pixels; /* [n][height][width][channels] */
+    const int32_t *labels; /* [n] in 0..classes-1, or NULL where they are not needed */
+    size_t n;
+    int height, width, channels;
+};
+
+/* A judge looks at images in place of a person: LeNet-5 (LeCun et al. 1998, see
+ * engine/metrics/lenet.h), which has learned to tell the classes of a data set. It is a function of
+ * the images, their order, the seed, and the variant of the kernels. */
+struct dn_judge;
+enum { DN_JUDGE_FEATURES = 84 };
+
+/* Learns the classes (2..DN_MAX_CLASSES) of the images, whose labels must be given; see
+ * engine/metrics/judge.c for how. Free the result with dn_judge_free. DN_INVALID: a size or a label is
+ * out of range, or there are no images. */
+enum dn_status dn_judge_train(const struct dn_images *images, int classes, uint64_t seed,
+                              struct dn_judge **out, const struct dn_breaks *breaks,
+                              struct dn_error *error);
+void dn_judge_free(struct dn_judge *judge); /* NULL is fine */
+int dn_judge_classes(const struct dn_judge *judge);
+/* The memory that dn_judge_train takes at most; it reads sizes only. */
+size_t dn_judge_training_bytes(const struct dn_images *images, int classes);
+
+/* Serialized form: a self-contained block of bytes, little-endian, independent of the kernel variant.
+ * DN_CORRUPT: the bytes are not those of a judge. */
+size_t dn_judge_bytes(const struct dn_judge *judge);
+void dn_judge_save(const struct dn_judge *judge, void *bytes);
+enum dn_status dn_judge_load(const void *bytes, size_t size, struct dn_judge **out,
+                             struct dn_error *error);
+
+/* What the judge sees in each image: features [n][DN_JUDGE_FEATURES], the outputs of the last layer but
+ * one, and the most likely class [n]; either may be NULL. The result for an image does not depend on
+ * the others. DN_INVALID: images of another size. */
+enum dn_status dn_judge_look(const struct dn_judge *judge, const struct dn_images *images,
+                             float *features, int32_t *classes, const struct dn_breaks *breaks,
+                             struct dn_error *error);
+
+/* The Frechet distance of two sets of points, each seen as a Gaussian with the set's mean m and
+ * covariance S (over n - 1): |m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^(1/2)), as in Heusel et al.
+ * 2017. Of a judge's features it is the FLD, the Frechet LeNet distance: only values of the same judge
+ * compare, and the fewer points, the larger it is for equal distributions. DN_INVALID for fewer than
+ * two points in a set, or different dimensions, or a point that is not finite. */
+enum { DN_MAX_FRECHET_DIM = 1024 };
+enum dn_status dn_frechet_distance(const struct dn_points *x, const struct dn_points *y,
+                                   double *result, const struct dn_breaks *breaks,
+                                   struct dn_error *error);
+
+/* For each image of x the nearest image of the reference, the first of equally near ones; either
+ * result may be NULL: distances [n], and places [n] in the reference. The distance is the root of the
+ * mean square of the differences between bytes, over 255: 0 for a copy, 1 for black and white. */
+enum dn_status dn_images_nearest(const struct dn_images *x, const struct dn_images *reference,
+                                 double *distances, int32_t *places, const struct dn_breaks *breaks,
+                                 struct dn_error *error);
+
+/* What a report compares: images of one size. */
+struct dn_image_sets {
+    struct dn_images training, holdout, generated; /* at least 2, any number, at least 2 */
+    const struct dn_judge *judge;                  /* of the training images; NULL: none */
+};
+
+/* How much generated images are like the data. The floor of a figure is what real images get. The
+ * first 10 000 of the generated and of the held-out images count, and for distances the first 1 000,
+ * or fewer if there are very many to compare with; of the training images, a random choice of as many.
+ * NAN where a set is too small, or there is no judge. Everything is determined by the images and the
+ * seed. */
+struct dn_image_report {
+    /* The Frechet distance of the judge's features between generated and held-out images; the floor is
+     * that of as many training images. */
+    struct dn_measured fld;
+    /* The share of generated images in which the judge sees the class of their label; for the held-out
+     * images, which is what a perfect model would get. */
+    struct dn_measured accuracy;
+    /* [classes][classes], the caller's, or NULL: the number of generated images with the label of a
+     * row in which the judge sees the class of a column. */
+    int32_t *confusion;
+    /* The mean distance to the nearest training image (dn_images_nearest); of the held-out images. */
+    struct dn_measured nearest;
+    /* The share of images that are nearer to one of the training images than to one of as many
+     * held-out images, as in dn_table_report: 0.5 if the model knows no more about its training images
+     * than about others. The floor is the share for other training images. */
+    struct dn_measured nearer_to_training;
+    /* The share of images that are equal to a training image; of the held-out images. */
+    struct dn_measured copies;
+};
+
+/* DN_INVALID: a set is too small, sizes of images differ, or a label is not a class of the judge. */
+enum dn_status dn_image_report(const struct dn_image_sets *sets, uint64_t seed,
+                               struct dn_image_report *report, const struct dn_breaks *breaks,
+                               struct dn_error *error);
+/* The memory that dn_image_report allocates at most; it reads sizes only. */
+size_t dn_image_report_bytes(const struct dn_image_sets *sets);
+
 /* ------------------------------------------------------------------ log-density */
 
 /* The log-density of a model at points, by the probability-flow ODE with the exact divergence

@@ -38,6 +38,7 @@ enum random_stream {
     RANDOM_DIRECTION = 31,   /* projection directions; step = index of the direction */
     RANDOM_EVALUATION = 32,  /* noised points of dn_denoising_loss */
     RANDOM_UNCERTAINTY = 33, /* noised points of uncertainty_measure; step = 2 node, + 1 */
+    RANDOM_JUDGE = 34,       /* initial weights of a judge; step = number of the tensor */
 };
 
 /* The block of four 32-bit words at an address. Key = seed, counter = (index low, index high, step,
