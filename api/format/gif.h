@@ -9,4 +9,7 @@
 /* Loops forever; the first and the last frame are shown longer. */
 void gif_trajectory(struct buffer *out, const struct picture *picture);
 
+/* How long frame k is shown, in hundredths of a second. */
+int gif_ticks(const struct picture *picture, int k);
+
 #endif
