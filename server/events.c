@@ -152,25 +152,33 @@ static void wake_silent(struct events *events) {
     pthread_mutex_unlock(&events->bell.mutex);
 }
 
+/* Streams are gone by now, but other nodes wait to hear of what this one has committed. They look for
+ * themselves soon if it cannot be told at once. */
+static void tell_last(struct events *events) {
+    struct store_session *session = store_acquire(events->store);
+    if (!session)
+        return;
+    store_events_settle(session);
+    store_release(events->store, session);
+}
+
 static void *events_main(void *argument) {
     struct events *events = argument;
     double beaten = clock_monotonic();
-    bool is_open = true;
-    while (is_open) {
-        is_open = bell_wait(&events->bell, fmin(1, store_event_pause(events->store)));
-        while (look(events)) /* once more at the end: other nodes wait to hear of it */
-            ;
-        if (!is_open)
-            break;
+    bool is_behind = false;
+    while (bell_wait(&events->bell, is_behind ? 0 : fmin(1, store_event_pause(events->store)))) {
+        is_behind = look(events);
         /* Jobs can commit a thousand times a second, and each wake of a stream costs a system call
          * or two. So the first event goes out at once, and those right after it together. */
         const long streams = events_streams(events);
-        nanosleep(&(struct timespec){.tv_nsec = events->least_ns + 100000L * streams}, NULL);
+        if (!is_behind)
+            nanosleep(&(struct timespec){.tv_nsec = events->least_ns + 100000L * streams}, NULL);
         if (clock_monotonic() - beaten >= 1) {
             beaten = clock_monotonic();
             wake_silent(events);
         }
     }
+    tell_last(events);
     return NULL;
 }
 

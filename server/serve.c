@@ -476,6 +476,8 @@ static void stop(struct process *process) {
     struct service *service = &process->service;
     if (process->nodes)
         nodes_drain(process->nodes);
+    if (service->workers)
+        workers_halt(service->workers);
     if (process->http)
         http_stop(process->http, GRACE_MS);
     FAULT_POINT("stop.http_stopped");

@@ -236,20 +236,23 @@ static bool save_in_time(struct attempt *attempt, double now) {
     return add_checkpoint(attempt);
 }
 
-/* Sends what there is to report, if the other report is back. False when out of memory. */
+/* Sends what there is to report, if the other report is back; waits for that if there is too much to
+ * go on. False when out of memory. */
 static bool report(struct attempt *attempt) {
     struct reports *reports = &attempt->reports;
     struct pace *pace = &attempt->pace;
-    const double now = clock_monotonic();
     const bool is_full = reports_is_full(reports);
-    if (reports_can_send(reports)) {
-        const struct report_times times = reports_times(reports);
-        pace_stored(pace, times.report, times.checkpoint);
-        if (!save_in_time(attempt, now))
-            return false;
-    } else if (!is_full) {
+    if (is_full)
+        reports_wait(reports);
+    if (!reports_can_send(reports))
         return true;
-    }
+    if (is_full && __atomic_load_n(&attempt->interruption->stop, __ATOMIC_RELAXED))
+        return true; /* it goes with the last one */
+    const double now = clock_monotonic();
+    const struct report_times times = reports_times(reports);
+    pace_stored(pace, times.report, times.checkpoint);
+    if (!save_in_time(attempt, now))
+        return false;
     if (is_full || reports_has_checkpoint(reports) || pace_should_report(pace, now) ||
         (reports_has_epochs(reports) && pace_may_report(pace, now)))
         send(attempt, REPORT_GOES_ON);

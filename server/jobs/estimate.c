@@ -48,10 +48,11 @@ static int64_t loading_bytes(const struct dn_spec *spec) {
 static int64_t report_bytes(const struct dn_spec *spec) {
     const struct dn_training_spec *training = &spec->training;
     const int64_t model = dn_spec_model_bytes(spec);
-    const int64_t models = training->epochs / training->checkpoint_every + 2;
+    const int64_t models =
+        smaller(training->epochs / training->checkpoint_every + 2, STORE_MAX_SNAPSHOTS + 1);
+    const int64_t rows = smaller(training->epochs, REPORT_MOST_ROWS);
     const int64_t row = 2 * (int64_t)sizeof(struct epoch_row); /* the array doubles as it grows */
-    const int64_t full = REPORT_FULL_BYTES + model + REPORT_FULL_BYTES;
-    return 2 * smaller(models * model + training->epochs * row, full);
+    return 2 * (smaller(models * model, REPORT_FULL_BYTES + model) + rows * row);
 }
 
 int64_t estimate_memory(const struct dn_spec *spec) {

@@ -13,7 +13,8 @@ void reports_init(struct reports *reports, struct writer *writer, const char *bo
                                 .boot = boot,
                                 .bytes_at_once = bytes_at_once,
                                 .hurry = hurry,
-                                .claim = claim};
+                                .claim = claim,
+                                .full_rows = REPORT_LEAST_ROWS};
     for (int i = 0; i < 2; i++)
         reports->two[i].reports = reports;
     pthread_mutex_init(&reports->mutex, NULL);
@@ -25,14 +26,17 @@ static void drop_checkpoint(struct report *report) {
     report->checkpoint = (struct checkpoint){0};
 }
 
+static void drop_model(struct report *report) {
+    struct trained_model *last = &report->models[--report->model_count];
+    report->model_bytes -= last->size;
+    free(last->bytes);
+    free(last->transform);
+}
+
 static void report_empty(struct report *report) {
     drop_checkpoint(report);
-    while (report->model_count > 0) {
-        struct trained_model *model = &report->models[--report->model_count];
-        free(model->bytes);
-        free(model->transform);
-    }
-    report->model_bytes = 0;
+    while (report->model_count > 0)
+        drop_model(report);
     report->epoch_count = 0;
     report->is_superseded = false;
 }
@@ -63,10 +67,23 @@ bool reports_has_checkpoint(const struct reports *reports) {
     return reports->two[reports->filling].checkpoint.bytes != NULL;
 }
 
-bool reports_is_full(const struct reports *reports) {
-    const struct report *report = &reports->two[reports->filling];
-    return report->model_count >= REPORT_FULL_MODELS || report->model_bytes >= REPORT_FULL_BYTES ||
-           report->epoch_count * sizeof *report->epochs >= REPORT_FULL_BYTES;
+size_t reports_full_rows(size_t full, size_t rows, double seconds) {
+    const double fits = REPORT_SECONDS * (double)rows / fmax(seconds, 1e-9);
+    if (seconds > REPORT_SECONDS)
+        full = fits < (double)full ? (size_t)fits : full;
+    else if (rows >= full)
+        full = fits < 2 * (double)full ? (size_t)fits : 2 * full;
+    return full < REPORT_LEAST_ROWS  ? REPORT_LEAST_ROWS
+           : full > REPORT_MOST_ROWS ? REPORT_MOST_ROWS
+                                     : full;
+}
+
+bool reports_is_full(struct reports *reports) {
+    const struct report *report = filling(reports);
+    pthread_mutex_lock(&reports->mutex);
+    const size_t full_rows = reports->full_rows;
+    pthread_mutex_unlock(&reports->mutex);
+    return report->model_bytes >= REPORT_FULL_BYTES || report->epoch_count >= full_rows;
 }
 
 /* Returns the array of `count` items with room for one more, perhaps moved. NULL when out of
@@ -129,14 +146,22 @@ static bool describe(const struct dn_trainer *trainer, struct trained_model *tra
 
 bool reports_add_model(struct reports *reports, const struct dn_trainer *trainer) {
     struct report *report = filling(reports);
+    const struct dn_training_spec *training = &dn_trainer_spec(trainer)->training;
+    if (report->model_count > 0 && report->is_passing)
+        drop_model(report);
     struct trained_model *models =
         with_room(report->models, sizeof *models, report->model_count, &report->model_capacity);
     if (!models)
         return false;
     report->models = models;
-    if (!describe(trainer, &models[report->model_count]))
+    struct trained_model *added = &models[report->model_count];
+    if (!describe(trainer, added))
         return false;
-    report->model_bytes += models[report->model_count++].size;
+    report->model_count++;
+    report->model_bytes += added->size;
+    report->is_passing =
+        !store_is_snapshot(added->size, training->epochs, reports->model_epoch, added->epoch);
+    reports->model_epoch = added->epoch;
     return true;
 }
 
@@ -222,6 +247,8 @@ static void report_over(struct report *report, enum reports_state state) {
     const double now = clock_monotonic(), hindered = report->task.hindered;
     pthread_mutex_lock(&reports->mutex);
     reports->times.report = now - fmax(report->posted, hindered);
+    reports->full_rows =
+        reports_full_rows(reports->full_rows, report->epoch_count, reports->times.report);
     if (report->has_checkpoint)
         reports->times.checkpoint = now - fmax(report->sent, hindered);
     report->in_flight = false;

@@ -19,9 +19,12 @@
 /* What becomes of the job with a report, in its transaction. */
 enum report_end { REPORT_GOES_ON, REPORT_SUCCEEDS, REPORT_GIVES_BACK };
 
-/* A report is sent when its models, or its rows of the history, take this much memory, or when it
- * has this many models: each takes several statements, and others wait for the writer meanwhile. */
-enum { REPORT_FULL_BYTES = 8 << 20, REPORT_FULL_MODELS = 256 };
+/* A report is sent when its models take this much memory, or when the store probably needs a moment
+ * for its rows of the history: others wait for the writer meanwhile, and a stop of the server waits
+ * for the report in flight and then for the last one. A busy PostgreSQL stores some thousand rows in
+ * a second, SQLite a hundred thousand. */
+enum { REPORT_FULL_BYTES = 8 << 20, REPORT_LEAST_ROWS = 512, REPORT_MOST_ROWS = 16384 };
+#define REPORT_SECONDS 0.25 /* that moment */
 
 /* From good to bad. Broken is the worst: if the transaction was rolled back, whatever else it found
  * does not count. */
@@ -45,6 +48,7 @@ struct report {
     struct checkpoint checkpoint; /* bytes NULL: none */
     struct trained_model *models;
     size_t model_count, model_capacity, model_bytes;
+    bool is_passing; /* the last of them is stored only if no newer one joins it */
     enum report_end end;
     int64_t ended;             /* ms: the same in each run, which finds what an earlier one did */
     enum reports_state found;  /* by its last run, which counts once it is committed */
@@ -71,11 +75,13 @@ struct reports {
     const char *arithmetic; /* of the trainer; set by the caller, and outlives the reports */
     char *warnings; /* about the result, when the job succeeds: JSON from malloc; NULL: none */
     struct report two[2];
-    int filling; /* index of the report that is being filled */
+    int filling;     /* index of the report that is being filled */
+    int model_epoch; /* of the last model that was added to any; 0: none */
     pthread_mutex_t mutex;
     pthread_cond_t back;      /* signaled when a report is no longer in flight */
-    enum reports_state state; /* the worst so far; under the mutex, as are the times */
+    enum reports_state state; /* the worst so far; under the mutex, as are the next two */
     struct report_times times;
+    size_t full_rows; /* a report with as many rows is sent */
 };
 
 /* bytes_at_once: see struct store_pace. */
@@ -85,7 +91,8 @@ void reports_clear(struct reports *reports); /* waits until no report is in flig
 
 /* Adds to the report that is being filled; false when out of memory. A checkpoint is the trainer as
  * it is now, with the history up to `epoch`; adding it waits until no report is in flight. A model
- * is the current one of the trainer. */
+ * is the current one of the trainer. It takes the place of the one before it in the report, unless
+ * that will be kept as a snapshot: a training may have thousands in a second. */
 bool reports_add_epoch(struct reports *reports, const struct epoch_row *row);
 bool reports_add_checkpoint(struct reports *reports, const struct dn_trainer *trainer, int epoch,
                             double seconds);
@@ -95,8 +102,11 @@ bool reports_has_checkpoint(const struct reports *reports);
 
 /* Could the report that is being filled be sent without waiting? */
 bool reports_can_send(struct reports *reports);
-/* Should it be sent even if that means waiting, because the disk cannot keep up with the models? */
-bool reports_is_full(const struct reports *reports);
+/* Should it be sent even if that means waiting, because the store cannot keep up? */
+bool reports_is_full(struct reports *reports);
+/* How many rows make a report full, after one with so many has taken the store so long and `full`
+ * did before: as many as it stores in REPORT_SECONDS, but at most twice as many as before. */
+size_t reports_full_rows(size_t full, size_t rows, double seconds);
 /* Sends it, once the other report is back. */
 void reports_send(struct reports *reports, int64_t step, double seconds, enum report_end end);
 void reports_wait(struct reports *reports); /* until no report is in flight */

@@ -1,4 +1,5 @@
 /* Earlier states of models, so that one can look back on their training. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,16 @@ static int64_t most_snapshots(size_t bytes) {
 
 /* The training is cut into parts that grow as the square of their number, because models change
  * most at first. A model is kept if it is the first in its part. */
+static double part_of(int epoch, int epochs, int64_t parts) {
+    return epoch > 0 ? floor((double)parts * sqrt((double)epoch / epochs)) : -1;
+}
+
+bool store_is_snapshot(size_t bytes, int epochs, int before, int epoch) {
+    const int64_t most = most_snapshots(bytes);
+    return most >= 2 && part_of(epoch, epochs, most - 1) > part_of(before, epochs, most - 1);
+}
+
+/* The same, by the snapshots that there are. */
 static enum store_status add(struct store_session *session, const char *id, int64_t parts) {
     return sql_run(
         session,

@@ -465,6 +465,10 @@ enum store_status store_model_at(struct store_session *session, const char *id, 
 
 enum { STORE_MAX_SNAPSHOTS = 32 };
 
+/* Will a model of this size and epoch, of a training of `epochs`, be kept as a snapshot when it is
+ * no longer the newest? `before`: the epoch of the one stored before it; 0: none is known. */
+bool store_is_snapshot(size_t bytes, int epochs, int before, int epoch);
+
 /* An earlier checkpoint of a model, as clients see it; training does not resume from these. */
 struct snapshot {
     int epoch;

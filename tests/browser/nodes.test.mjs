@@ -33,8 +33,7 @@ before(async () => {
   nodes = cluster && [await cluster.node(), await cluster.node("--simd", "baseline"), await cluster.node()];
 });
 after(async () => {
-  // How nodes stop is tested elsewhere; a busy PostgreSQL may take longer than they wait.
-  for (const node of nodes ?? []) if (node.process.signalCode === null) await node.stop("SIGKILL");
+  for (const node of nodes ?? []) if (node.process.signalCode === null) assert.equal(await node.stop(), 0);
   try {
     await quit();
   } finally {

@@ -151,7 +151,7 @@ def test_a_slow_reader_misses_nothing(server):
     ]
     for reader in readers:
         reader.start()
-    server.wait_for_epoch(job, 500)
+    server.wait_for_epoch(job, 1000)
     server.post(f"/v1/jobs/{job}/cancel")
     for reader in readers:
         reader.join(60 * PATIENCE)

@@ -83,7 +83,7 @@ def test_events_through_kills(fleet):
             if number % 2:
                 node.kill()
             else:
-                assert node.stop() in (0, 1)  # a busy machine may take too long
+                assert node.stop() == 0, node.read_log()
             node.start()
 
     listeners, told = follow(fleet, 1, disturb)

@@ -12,7 +12,7 @@ static void begin_claimed(void) {
     struct dn_spec spec = dn_presets[1].spec;
     spec.dataset.sources[0].n = 100;
     spec.network.hidden_size = 8;
-    spec.training.epochs = 5;
+    spec.training.epochs = 200;
     setup();
     const struct job job = {.id = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa",
                             .dataset = "spiral",

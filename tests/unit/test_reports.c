@@ -1,5 +1,5 @@
 /* Reports through a real writer: what is stored apart before a report, and what is stored with it,
- * is the same in the end. */
+ * is the same in the end; and how much a report holds. */
 #include "tests/unit/claimed_job.h"
 
 static struct writer *writer;
@@ -119,4 +119,72 @@ Test(reports, of_a_job_that_was_deleted_leave_no_bytes) {
         all += swept;
     }
     cr_assert_eq(all, 4, "a model and a checkpoint, each a blob of one piece");
+}
+
+/* The rule of api's documentation in its own words: 31 parts of the training, of which the i-th begins
+ * at epochs (i / 31)^2; the first model in each is kept, and the last of all. */
+static int first_of_each_part(int epochs, int kept[static STORE_MAX_SNAPSHOTS + 1]) {
+    const int parts = STORE_MAX_SNAPSHOTS - 1;
+    int count = 0, before = -1;
+    for (int epoch = 1; epoch <= epochs; epoch++) {
+        int part = parts;
+        while ((int64_t)epochs * part * part > (int64_t)epoch * parts * parts)
+            part--;
+        if (part > before || epoch == epochs)
+            kept[count++] = epoch;
+        before = part;
+    }
+    return count;
+}
+
+Test(reports, hold_the_models_that_are_kept_and_the_newest) {
+    struct reports reports;
+    const atomic_bool hurry = false;
+    const int epochs = dn_trainer_spec(trainer)->training.epochs;
+    int kept[STORE_MAX_SNAPSHOTS + 1];
+    const int count = first_of_each_part(epochs, kept);
+    reports_init(&reports, writer, store_boot(store), STORE_PIECE_BYTES, &hurry, &claim);
+    for (int epoch = 1; epoch <= epochs; epoch++)
+        add_epoch(&reports, epoch);
+    const struct report *report = &reports.two[reports.filling];
+    cr_assert_eq(report->model_count, (size_t)count);
+    for (int i = 0; i < count; i++)
+        cr_expect_eq(report->models[i].epoch, kept[i]);
+    cr_expect_eq(report->model_bytes, (size_t)count * dn_trainer_model_bytes(trainer));
+    reports_send(&reports, dn_trainer_steps_done(trainer), 1, REPORT_GOES_ON);
+    reports_clear(&reports);
+    writer_stop(writer);
+    check_model(epochs);
+    struct store_session *reader = store_acquire(store);
+    struct snapshot snapshots[STORE_MAX_SNAPSHOTS + 1];
+    int stored;
+    cr_assert_eq(store_snapshots(reader, claim.id, snapshots, &stored), STORE_OK);
+    store_release(store, reader);
+    cr_assert_eq(stored, count);
+    for (int i = 0; i < count; i++)
+        cr_expect_eq(snapshots[i].epoch, kept[i]);
+}
+
+Test(reports, of_models_that_are_too_large_to_be_kept_hold_the_newest) {
+    cr_expect(store_is_snapshot((16 << 20) - 1, 100, 0, 1), "two fit into 32 MiB");
+    cr_expect_not(store_is_snapshot(32 << 20, 100, 0, 1));
+}
+
+Test(reports, are_full_when_the_store_needs_a_moment_for_them) {
+    static const struct {
+        size_t full, rows;
+        double seconds;
+        size_t then;
+    } cases[] = {
+        {1024, 1024, 0.01, 2048},   /* it could be 25 times as many; but one step at a time */
+        {1024, 1024, 0.2, 1280},    /* 1024 * 0.25 / 0.2 */
+        {1024, 1000, 0.01, 1024},   /* it was not full: nothing is known of more */
+        {4096, 4096, 1.0, 1024},    /* too slow */
+        {4096, 2000, 1.0, 512},     /* 500 would be too few: each report has its own price */
+        {512, 1, 5.0, 512},         /* whatever that was, it was not the rows */
+        {16384, 16384, 0.0, 16384}, /* memory, too, has a limit */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        cr_expect_eq(reports_full_rows(cases[i].full, cases[i].rows, cases[i].seconds),
+                     cases[i].then, "case %zu", i);
 }
