@@ -64,6 +64,7 @@ enum http_next api_dataset_forward(struct http_exchange *exchange);
 enum http_next api_dataset_optimal(struct http_exchange *exchange);
 /* images/picture.c */
 enum http_next api_dataset_images(struct http_exchange *exchange);
+enum http_next api_dataset_image(struct http_exchange *exchange);
 
 /* ------------------------------------------------------------------ shared: handlers.c */
 

@@ -145,7 +145,7 @@ static bool next_word(const char **words, char word[WORD_BYTES]) {
 
 /* ------------------------------------------------------------------ requests */
 
-/* The parameter for the {id}: each collection has ids of its own kind. */
+/* The parameters of the path. Each collection has ids of its own kind. */
 static void write_id(struct json_writer *json, const char *path) {
     static const struct {
         const char *prefix, *parameter;
@@ -154,6 +154,8 @@ static void write_id(struct json_writer *json, const char *path) {
     for (size_t i = 0; strstr(path, "{id}") && i < sizeof kinds / sizeof *kinds; i++)
         if (strncmp(path, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
             reference(json, "parameters", kinds[i].parameter);
+    if (strstr(path, "{index}"))
+        reference(json, "parameters", "Index");
 }
 
 static void write_parameters(const struct document *document, const struct http_route *route,

@@ -44,7 +44,7 @@ extern const struct field_set empty_fields; /* for a body that may only be empty
 extern const struct field_set job_create_fields, job_list_fields, job_delete_fields,
     job_resume_fields, job_resume_query_fields;
 extern const struct field_set history_fields, sample_fields, sample_row_fields, trajectory_fields;
-extern const struct field_set picture_fields;
+extern const struct field_set picture_fields, image_fields;
 extern const struct field_set draw_fields;
 extern const struct field_set event_fields, job_event_fields;
 extern const struct field_set forward_fields, straight_fields, evaluation_fields;

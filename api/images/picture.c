@@ -1,4 +1,4 @@
-/* /v1/datasets/{id}/images: images of a data set, side by side. */
+/* /v1/datasets/{id}/images: images of a data set side by side, and one of them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,15 +6,18 @@
 #include "api/contract/handlers.h"
 #include "api/contract/openapi.h"
 #include "api/datasets.h"
+#include "api/format/png_file.h"
 #include "api/images/images.h"
 
 enum { PICTURE_DEFAULT = 100, LABEL_TEXT = 64 };
 
 struct picture_request {
+    bool is_one; /* only the image `first`, as it is */
     int n, first;
     char label[LABEL_TEXT + 1];
     struct grid_look look;
     const struct format *format;
+    const struct field_set *fields; /* of its query */
     /* what it shows; but for the first two, of the arena */
     struct dataset row;
     int32_t *all;    /* [row.n] the labels of all images; NULL: there are none */
@@ -34,6 +37,11 @@ static const struct field rows[] = {
     GRID_ROWS(AT(look)),
 };
 const struct field_set picture_fields = {rows, sizeof rows / sizeof *rows};
+static const struct field image_rows[] = {
+    {"", "scale", FIELD_INTEGER, AT(look.scale), 1, GRID_MAX_SCALE, 0, NULL,
+     "The side in pixels of each of its pixels."},
+};
+const struct field_set image_fields = {image_rows, sizeof image_rows / sizeof *image_rows};
 
 /* ------------------------------------------------------------------ which images */
 
@@ -160,25 +168,75 @@ static void show(struct http_exchange *exchange, struct store_session *session,
     grid_clear(&grid);
 }
 
+/* ------------------------------------------------------------------ one image */
+
+/* Writes the image with each of its pixels `scale` times in both directions. */
+static void write_image(const struct picture_request *picture, struct png_file *file,
+                        uint8_t *line) {
+    const struct dataset *row = &picture->row;
+    const int scale = picture->look.scale;
+    const size_t channels = (size_t)row->channels;
+    for (int y = 0; y < row->height * scale; y++) {
+        const uint8_t *from = picture->pixels + (size_t)(y / scale * row->width) * channels;
+        for (int x = 0; x < row->width * scale; x++)
+            memcpy(line + (size_t)x * channels, from + (size_t)(x / scale) * channels, channels);
+        png_file_row(file, line);
+    }
+}
+
+static void show_one(struct http_exchange *exchange, struct store_session *session,
+                     struct picture_request *picture) {
+    const struct dataset *row = &picture->row;
+    const struct png_header header = {.color = row->channels == 3 ? PNG_RGB : PNG_GRAY,
+                                      .width = row->width * picture->look.scale,
+                                      .height = row->height * picture->look.scale};
+    if (picture->first >= row->n) {
+        problem(
+            exchange, PROBLEM_NOT_FOUND,
+            http_format(exchange, "the data set has the images 0 to %lld", (long long)row->n - 1));
+        return;
+    }
+    struct png_file *file = http_alloc(exchange, sizeof *file);
+    uint8_t *line = http_alloc(exchange, (size_t)header.width * IMAGES_MAX_CHANNELS);
+    picture->pixels = http_alloc(exchange, (size_t)row->dim);
+    if (!file || !line || !picture->pixels)
+        return;
+    const enum store_status status =
+        store_dataset_images(session, row, (size_t)picture->first, 1, picture->pixels);
+    if (status != STORE_OK) {
+        answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
+        return;
+    }
+    exchange->response.status = 200;
+    png_file_begin(file, &exchange->response.body, &header);
+    write_image(picture, file, line);
+    png_file_end(file);
+}
+
 /* ------------------------------------------------------------------ the response */
+
+static void answer_points(struct http_exchange *exchange) {
+    problem(exchange, PROBLEM_NO_IMAGES,
+            "this data set has points, not images: points.png shows them");
+}
 
 static void run(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct picture_request *picture = exchange->state;
-    const char *id = exchange->request.ids[0];
     struct store_session *session = begin_reading(exchange);
     if (!session)
         return;
-    const enum store_status status = store_dataset_get(session, id, false, &picture->row);
+    const enum store_status status =
+        store_dataset_get(session, exchange->request.ids[0], false, &picture->row);
     if (status != STORE_OK) {
         answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
     } else if (picture->row.height == 0) {
-        problem(exchange, PROBLEM_NO_IMAGES,
-                "this data set has points, not images: points.png shows them");
+        answer_points(exchange);
     } else {
-        dataset_tag(exchange, &(struct choice){picture->format, &picture_fields, picture}, "images",
+        const struct choice choice = {picture->format, picture->fields, picture};
+        dataset_tag(exchange, &choice, picture->is_one ? exchange->request.ids[1] : "images",
                     &picture->row);
-        show(exchange, session, picture);
+        (picture->is_one ? show_one : show)(exchange, session, picture);
     }
     end_reading(exchange, session);
 }
@@ -189,19 +247,38 @@ static void release(struct http_exchange *exchange) {
     free(picture->all);
 }
 
-enum http_next api_dataset_images(struct http_exchange *exchange) {
-    struct picture_request *picture = http_alloc(exchange, sizeof *picture);
-    if (!picture)
-        return HTTP_REPLY;
-    picture->n = PICTURE_DEFAULT;
-    if (!(picture->format = format_of(exchange)) || !read_query(exchange, &picture_fields, picture))
+/* The picture, with its defaults, as the query changes it. */
+static enum http_next start(struct http_exchange *exchange, struct picture_request *picture) {
+    if (!(picture->format = format_of(exchange)) || !read_query(exchange, picture->fields, picture))
         return HTTP_REPLY;
     if (fields_index(dn_pattern_names, exchange->request.ids[0]) >= 0) {
-        problem(exchange, PROBLEM_NO_IMAGES,
-                "this data set has points, not images: points.png shows them");
+        answer_points(exchange);
         return HTTP_REPLY;
     }
     exchange->state = picture;
     exchange->release = release;
     return http_on_pool(exchange, run);
+}
+
+enum http_next api_dataset_images(struct http_exchange *exchange) {
+    struct picture_request *picture = http_alloc(exchange, sizeof *picture);
+    if (!picture)
+        return HTTP_REPLY;
+    picture->fields = &picture_fields;
+    picture->n = PICTURE_DEFAULT;
+    return start(exchange, picture);
+}
+
+enum http_next api_dataset_image(struct http_exchange *exchange) {
+    struct picture_request *picture = http_alloc(exchange, sizeof *picture);
+    const char *index = exchange->request.ids[1];
+    if (!picture)
+        return HTTP_REPLY;
+    picture->fields = &image_fields;
+    picture->is_one = true;
+    picture->look.scale = 1;
+    picture->first = DN_MAX_POINTS; /* no data set has one with this number */
+    if (index[0] && strlen(index) < 8 && index[strspn(index, "0123456789")] == '\0')
+        picture->first = (int)strtol(index, NULL, 10);
+    return start(exchange, picture);
 }

@@ -51,7 +51,7 @@ struct http_request {
     bool is_bare; /* the base path was requested without the slash at its end */
     struct http_param query[HTTP_MAX_PARAMS]; /* percent-decoded, in order, repeats kept */
     size_t query_count;
-    const char *ids[HTTP_MAX_PATH_IDS]; /* the values of the {id}s in the route's path */
+    const char *ids[HTTP_MAX_PATH_IDS]; /* the values of {id} .. in the route's path, in order */
     const char *format;  /* suffix of the path that the route allows, without the dot; "" if none */
     const char *formats; /* suffixes of the route; "" if none */
     const char *body;    /* NUL-terminated, body_length bytes before the NUL */
@@ -151,7 +151,7 @@ enum http_access {
     HTTP_PROBE,     /* everybody, without a limit on the rate */
 };
 
-/* One row of the route table. Paths are matched exactly; "{id}" stands for one segment. `formats`
+/* One row of the route table. Paths are matched exactly; "{id}" stands for one segment, as any name does. `formats`
  * lists the suffixes that the path may end with ("json csv", NULL for none):
  * "/v1/jobs/{id}/history" then matches ".../history.csv" too. */
 struct http_route {

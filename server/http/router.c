@@ -103,7 +103,7 @@ static bool match_segment(const struct http_route *route, struct arena *arena, c
             length = dot - 1;
         }
     }
-    if (pattern_length == 4 && memcmp(pattern, "{id}", 4) == 0) {
+    if (pattern[0] == '{') {
         /* no id has a dot: this is the suffix of an unknown format */
         if (length == 0 || *id_count == HTTP_MAX_PATH_IDS || (last && memchr(segment, '.', length)))
             return false;

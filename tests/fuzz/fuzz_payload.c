@@ -1,5 +1,6 @@
 /* The body of an upload: a line with its Content-Type, and the bytes, which may be a form, gzip, or
  * text in another character set. */
+#include "api/images/reading.h"
 #include "api/upload/readers.h"
 #include "server/base/utf8.h"
 #include "tests/fuzz/upload.h"
@@ -26,8 +27,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
                               .length = size - from,
                               .content_type = type,
                               .most = MOST,
-                              .takes_schema = size % 2};
-    if (payload_open(&payload)) {
+                              .takes_schema = size % 2,
+                              .takes_images = size / 2 % 2};
+    if (payload_open(&payload) && payload.is_images) {
+        fuzz_check(images_are_in(payload.file, payload.file_length) && !payload.schema);
+    } else if (payload.code == PROBLEM_NONE) {
         fuzz_check(payload.file_length <= MOST || payload.file_length <= size);
         check_text(&payload);
         fuzz_check(!payload.schema || utf8_is_valid(payload.schema, payload.schema_length));

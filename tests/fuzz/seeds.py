@@ -9,12 +9,15 @@ import itertools
 import json
 import pathlib
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import urllib.request
+import zipfile
 
 import numpy as np
+import PIL.Image
 
 SPECS = [
     {},
@@ -152,6 +155,39 @@ def npys():
     yield npy(np.zeros((1, 1), dtype="<i8"))
 
 
+def idx(array):
+    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype("u1").tobytes()
+
+
+def png(array):
+    out = io.BytesIO()
+    PIL.Image.fromarray(array).save(out, "png")
+    return out.getvalue()
+
+
+def archive(compression, *files):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as file:
+        for name, data in files:
+            file.writestr(zipfile.ZipInfo(name), data, compression)
+    return out.getvalue()
+
+
+def images():
+    """As fuzz_images.c takes them."""
+    gray, color = np.arange(64, dtype="u1").reshape(8, 8), np.arange(48, dtype="u1").reshape(4, 4, 3)
+    labels = idx(np.arange(3) % 2), npy(np.arange(3))
+    yield b"\0\0" + idx(np.arange(48).reshape(3, 4, 4))
+    yield b"\0\0" + npy(np.arange(96, dtype="u1").reshape(2, 4, 4, 3))
+    yield b"\0\0" + archive(zipfile.ZIP_DEFLATED, ("b/1.png", png(gray)), ("b/2.png", png(gray)), ("a/1.png", png(gray)))
+    yield b"\0\0" + archive(zipfile.ZIP_STORED, ("1.png", png(color)), ("0.png", png(color[..., 0])))
+    for text in labels:
+        yield bytes([1, len(text)]) + text + idx(np.arange(48).reshape(3, 4, 4))
+    for picture in (gray, color, gray > 31, np.concatenate([color, color[..., :1]], 2)):
+        yield b"\2\0" + png(picture)
+    yield b"\2\0" + png(np.asarray(PIL.Image.fromarray(color).quantize(4)))
+
+
 def as_text(method, target, headers, body):
     lines = [f"{method} {target} HTTP/1.1", "Host: localhost"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -204,6 +240,7 @@ def main(binary, directory):
     write(directory, "points", [(b"\x36" if b"}\n" in file else b"\x00") + file for file in POINTS])  # as JSON lines
     write(directory, "payload", PAYLOADS)
     write(directory, "npy", [bytes([next(options)]) + file for file in npys()])
+    write(directory, "images", images())
     write(directory, "number", [number.encode() for number in NUMBERS])
     write(directory, "headers", [lines.encode() for lines in HEADERS])
     write(directory, "service", requests)

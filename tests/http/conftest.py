@@ -129,7 +129,7 @@ class Contract:
             self.statuses = {problem["code"]: problem["status"] for problem in self.description["x-problems"]}
             self.patterns = []
             for path, operations in self.description["paths"].items():
-                regex = re.escape(path).replace(r"\{id\}", "[^/]+") + r"(\.[a-z]+)?"
+                regex = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)) + r"(\.[a-z]+)?"
                 self.patterns.append((re.compile(regex), operations))
             # the most literal path first
             self.patterns.sort(key=lambda pair: pair[0].pattern.count("[^/]+"))

@@ -8,6 +8,7 @@ import os
 import pathlib
 import sqlite3
 import struct
+import warnings
 import zipfile
 import zlib
 
@@ -46,7 +47,8 @@ def png(image, mode=None, **more):
 
 def archive(files, compression=zipfile.ZIP_DEFLATED):
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", compression) as file:
+    with zipfile.ZipFile(out, "w", compression) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names that are there twice
         for name, data in files:
             file.writestr(name, data)
     return out.getvalue()
@@ -267,6 +269,22 @@ def test_a_picture_that_is_too_large(store):
     dataset = made(post(store, npy(numpy.zeros((3000, 64, 64), "u1"))))
     answer = store.get(f"/v1/datasets/{dataset['id']}/images.png?n=3000&scale=16")
     assert answer.status == 422 and "a smaller scale" in answer.json["errors"][0]["detail"]
+
+
+def test_one_image(store, faces):
+    for i, scale in ((0, 1), (17, 1), (49, 3)):
+        answer = store.get(f"/v1/datasets/{faces['id']}/images/{i}.png" + (f"?scale={scale}" if scale > 1 else ""))
+        shown = numpy.asarray(PIL.Image.open(io.BytesIO(answer.body)))
+        assert (shown == numpy.kron(faces["images"][i], numpy.ones((scale, scale)))).all()
+        again = store.get(f"/v1/datasets/{faces['id']}/images/{i}.png", headers={"If-None-Match": answer.headers["ETag"]})
+        assert again.status == (200 if scale > 1 else 304)
+    color = random_images(3, 8, 12, 3)
+    answer = store.get(f"/v1/datasets/{made(post(store, npy(color)))['id']}/images/2")
+    assert (numpy.asarray(PIL.Image.open(io.BytesIO(answer.body))) == color[2]).all()
+    for index in ("50", "-1", "x", "1e1", "00000000000000000001", "0x1", "99999999"):
+        answer = store.get(f"/v1/datasets/{faces['id']}/images/{index}.png")
+        assert answer.status == 404 and answer.json["detail"] == "the data set has the images 0 to 49", index
+    assert store.get("/v1/datasets/spiral/images/0.png").json["code"] == "no_images"
 
 
 def test_points_have_no_pictures(store):
