@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "engine/internal.h"
-#include "engine/network/network.h"
+#include "engine/network/unet_passes.h"
 
 int unet_conv_count(const struct network *network) {
     return 2 * network->unet.block_count + 2;
@@ -165,13 +165,6 @@ static void unet_draw_weights(const struct network *network, uint64_t seed, floa
 
 /* ------------------------------------------------------------------ costs */
 
-/* Two images to a thread: more would keep more than fits the second-level cache, and with one the sums
- * over images are slower. */
-static struct network_chunks unet_chunks(const struct network *network) {
-    const size_t rows = 2 * (size_t)network->unet.threads;
-    return (struct network_chunks){.batch = rows, .validation = rows, .sampling = 8};
-}
-
 /* Multiplications and additions of the sums that define the layers, whatever way they are computed. */
 static double unet_row_flops(const struct network *network) {
     const struct unet *unet = &network->unet;
@@ -184,6 +177,26 @@ static double unet_row_flops(const struct network *network) {
                conv->weight.cols;
     }
     return 2 * sum;
+}
+
+/* In training, a thread has about this many pixels of level 0: with more, what it keeps of them would not
+ * fit the second-level cache; with fewer, the sums over pixels would be short. Without a backward pass, what
+ * counts is that a call does not take long. */
+enum { THREAD_PIXELS = 400 };
+#define CALL_FLOPS 1.5e8
+
+static size_t images_for(double amount, double of_one, double most) {
+    return (size_t)fmin(fmax(round(amount / of_one), 1), most);
+}
+
+static struct network_chunks unet_chunks(const struct network *network) {
+    const size_t rows = (size_t)network->unet.threads *
+                        images_for(THREAD_PIXELS, (double)unet_pixels(&network->unet.in.conv), 16);
+    return (struct network_chunks){
+        .batch = rows,
+        .validation = rows,
+        .sampling = images_for(CALL_FLOPS, unet_row_flops(network), 32),
+    };
 }
 
 /* Forward, gradients of activations (but not of the image), gradients of weights. */
