@@ -2,6 +2,7 @@
  * split. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,8 @@
 #define FOR_EACH_VARIANT(k)                                                                        \
     for (const struct kernels *const *variant = kernels_built, *k; (k = *variant); variant++)      \
         if (kernels_supported(k))
+
+enum { MOST_THREADS = 5 };
 
 static float *random_floats(size_t count, uint32_t step) {
     float *floats = floats_new(count);
@@ -62,43 +65,96 @@ static float *unset(size_t count) {
     return floats;
 }
 
-/* How the work is split: images that come in one chunk, and in one call of those. */
+/* How the work is split: images that come in one chunk, those of one call, and threads. */
 struct split {
     size_t chunk, call;
+    int threads;
 };
 
 static size_t at_most(size_t left, size_t most) {
     return left < most ? left : most;
 }
 
-/* Forward and backward, in chunks; the planes from the last to the first, because their order must not
- * matter. */
+/* A run and all its memory. */
+struct run {
+    const struct subject *s;
+    const struct kernels *k;
+    struct split split;
+    float *forward, *backward, *x_tiles, *dy_tiles, *sums;
+    struct results results;
+    pthread_barrier_t barrier;
+};
+
+struct worker {
+    struct run *run;
+    int part;
+    pthread_t thread;
+};
+
+/* The share of one thread in a chunk of n images from `at` on: the calls take turns. */
+static void run_images(const struct run *run, int part, float *scratch, size_t at, size_t n) {
+    const struct conv *conv = &run->s->conv;
+    const size_t in = pixels_of(conv) * (size_t)conv->in, out = pixels_of(conv) * (size_t)conv->out;
+    int turn = 0;
+    for (size_t first = 0, count; first < n; first += count, turn++) {
+        count = at_most(n - first, run->split.call);
+        if (turn % run->split.threads != part)
+            continue;
+        conv_forward(conv, run->k, run->split.chunk, first, count, run->s->x + at * in,
+                     run->forward, run->s->bias, run->s->plus + at * out, run->x_tiles, scratch,
+                     run->results.y + at * out);
+        conv_backward_input(conv, run->k, run->split.chunk, first, count, run->s->dy + at * out,
+                            run->backward, run->dy_tiles, scratch, run->results.dx + at * in);
+    }
+}
+
+/* Planes go from the last to the first, because their order must not matter. */
+static void *work(void *self) {
+    const struct worker *worker = self;
+    struct run *run = worker->run;
+    const struct conv *conv = &run->s->conv;
+    float *scratch = unset(conv_scratch_floats(conv));
+    for (size_t at = 0, n; at < run->s->images; at += n) {
+        n = at_most(run->s->images - at, run->split.chunk);
+        run_images(run, worker->part, scratch, at, n);
+        pthread_barrier_wait(&run->barrier);
+        for (int plane = CONV_PLANES - 1; plane >= 0; plane--)
+            if (plane % run->split.threads == worker->part)
+                conv_backward_weight(conv, run->k, plane, run->split.chunk, n, run->x_tiles,
+                                     run->dy_tiles, at == 0, run->sums);
+        pthread_barrier_wait(&run->barrier);
+    }
+    free(scratch);
+    return NULL;
+}
+
+/* Forward and backward, in chunks, by a team. */
 static struct results run(const struct subject *s, const struct kernels *k, struct split split) {
     const struct conv *conv = &s->conv;
-    const size_t in = pixels_of(conv) * (size_t)conv->in, out = pixels_of(conv) * (size_t)conv->out;
     const size_t prepared = CONV_PLANES * (size_t)(conv->in * conv->out);
-    float *forward = unset(prepared), *backward = unset(prepared);
-    float *x_tiles = unset(conv_tiles_floats(conv, split.chunk, conv->in));
-    float *dy_tiles = unset(conv_tiles_floats(conv, split.chunk, conv->out));
-    float *scratch = unset(conv_scratch_floats(conv)), *sums = unset(conv_planes_floats(conv));
-    struct results r = {unset(s->y_size), unset(s->x_size), unset(s->weight_size),
-                        unset((size_t)conv->out)};
-    conv_prepare(conv, k, s->weight, forward, backward);
-    for (size_t at = 0, n; at < s->images; at += n) {
-        n = at_most(s->images - at, split.chunk);
-        for (size_t first = 0, count; first < n; first += count) {
-            count = at_most(n - first, split.call);
-            conv_forward(conv, k, split.chunk, first, count, s->x + at * in, forward, s->bias,
-                         s->plus + at * out, x_tiles, scratch, r.y + at * out);
-            conv_backward_input(conv, k, split.chunk, first, count, s->dy + at * out, backward,
-                                dy_tiles, scratch, r.dx + at * in);
-        }
-        for (int plane = CONV_PLANES - 1; plane >= 0; plane--)
-            conv_backward_weight(conv, k, plane, split.chunk, n, x_tiles, dy_tiles, at == 0, sums);
+    struct run run = {
+        s,
+        k,
+        split,
+        unset(prepared),
+        unset(prepared),
+        unset(conv_tiles_floats(conv, split.chunk, conv->in)),
+        unset(conv_tiles_floats(conv, split.chunk, conv->out)),
+        unset(conv_planes_floats(conv)),
+        {unset(s->y_size), unset(s->x_size), unset(s->weight_size), unset((size_t)conv->out)}};
+    struct worker team[MOST_THREADS];
+    conv_prepare(conv, k, s->weight, run.forward, run.backward);
+    pthread_barrier_init(&run.barrier, NULL, (unsigned)split.threads);
+    for (int i = 0; i < split.threads; i++) {
+        team[i] = (struct worker){&run, i};
+        cr_assert_eq(pthread_create(&team[i].thread, NULL, work, &team[i]), 0);
     }
-    conv_finish_weight(conv, sums, r.weight, r.bias);
-    free(forward), free(backward), free(x_tiles), free(dy_tiles), free(scratch), free(sums);
-    return r;
+    for (int i = 0; i < split.threads; i++)
+        pthread_join(team[i].thread, NULL);
+    pthread_barrier_destroy(&run.barrier);
+    conv_finish_weight(conv, run.sums, run.results.weight, run.results.bias);
+    free(run.forward), free(run.backward), free(run.x_tiles), free(run.dy_tiles), free(run.sums);
+    return run.results;
 }
 
 /* ------------------------------------------------------------------ the reference */
@@ -172,7 +228,7 @@ static void check_conv(struct conv conv, size_t images) {
     struct subject s = subject_new(conv, images);
     struct reference expected = reference_of(&s);
     FOR_EACH_VARIANT(k) {
-        struct results r = run(&s, k, (struct split){images, images});
+        struct results r = run(&s, k, (struct split){images, images, 1});
         check_near("y", k->name, &conv, s.y_size, r.y, expected.y);
         check_near("dx", k->name, &conv, s.x_size, r.dx, expected.dx);
         check_near("dweight", k->name, &conv, s.weight_size, r.weight, expected.weight);
@@ -210,12 +266,14 @@ static void check_same_bits(const struct results *a, const struct results *b,
                       memcmp(a->dx, b->dx, s->x_size * sizeof(float)) == 0 &&
                       memcmp(a->weight, b->weight, s->weight_size * sizeof(float)) == 0 &&
                       memcmp(a->bias, b->bias, (size_t)s->conv.out * sizeof(float)) == 0;
-    cr_assert(same, "%s: other bits in chunks of %zu, by %zu", name, split.chunk, split.call);
+    cr_assert(same, "%s: other bits in chunks of %zu, by %zu, %d threads", name, split.chunk,
+              split.call, split.threads);
 }
 
-Test(conv, gives_the_same_bits_however_images_are_split) {
+Test(conv, gives_the_same_bits_however_the_work_is_split) {
     static const struct conv convs[] = {{7, 7, 32, 64}, {14, 14, 48, 16}, {3, 2, 16, 112}};
-    static const struct split splits[] = {{7, 7}, {7, 1}, {7, 3}, {1, 1}, {2, 1}, {3, 2}, {16, 4}};
+    static const struct split splits[] = {{7, 7, 1}, {7, 1, 1}, {7, 3, 2}, {1, 1, 1},
+                                          {2, 1, 3}, {3, 2, 2}, {16, 4, 5}};
     for (size_t c = 0; c < sizeof convs / sizeof *convs; c++) {
         struct subject s = subject_new(convs[c], 7);
         FOR_EACH_VARIANT(k) {
