@@ -148,11 +148,9 @@ struct kernels {
      * [16][tiles][channels], of which the pointers give the first tile of the row. Channels are padded. */
     void (*tiles_in)(size_t height, size_t width, size_t channels, size_t row, const float *image,
                      float *tiles, size_t plane);
-    /* The pixels of those tiles become products + bias [channels] + plus, an image that may be the same
-     * one; NULL: nothing. */
+    /* The pixels of those tiles become products + plus, an image that may be the same one; NULL: nothing. */
     void (*tiles_out)(size_t height, size_t width, size_t channels, size_t row,
-                      const float *products, size_t plane, const float *bias, const float *plus,
-                      float *image);
+                      const float *products, size_t plane, const float *plus, float *image);
     /* The gradients of the two. Going backward from tiles_in, a pixel is a sum over up to four tiles:
      * image is complete after the last row, and the rows are to be called in order. */
     void (*tiles_out_backward)(size_t height, size_t width, size_t channels, size_t row,

@@ -12,72 +12,131 @@
 
 #include "engine/base/vectors.h"
 
-/* A column of four pixels or numbers, from the top. */
+/* Four numbers, from the top: of pixels, or of a column of a tile. */
 struct column4 {
     vector at[4];
 };
 
-/* The four rows of pixels of a row of tiles, and how far apart two pixels are: 0 beyond the picture, where
- * every pixel is the same zeros. */
-struct pixel_rows {
-    const float *row[4];
+/* The 16 numbers of a tile, which are `plane` floats apart, row by row. */
+static INLINE void store_tile(float *to, size_t plane, const struct column4 columns[4]) {
+#pragma GCC unroll 4
+    for (size_t r = 0; r < 4; r++, to += 4 * plane)
+#pragma GCC unroll 4
+        for (size_t column = 0; column < 4; column++)
+            store(to + column * plane, columns[column].at[r]);
+}
+
+static INLINE void load_tile(const float *from, size_t plane, struct column4 columns[4]) {
+#pragma GCC unroll 4
+    for (size_t r = 0; r < 4; r++, from += 4 * plane)
+#pragma GCC unroll 4
+        for (size_t column = 0; column < 4; column++)
+            columns[column].at[r] = load(from + column * plane);
+}
+
+/* ------------------------------------------------------------------ in */
+
+/* The next column of the four rows of pixels of a row of tiles. A row beyond the picture is always the same
+ * zeros. */
+struct pixels {
+    const float *next[4];
     size_t step[4];
 };
 
-static INLINE struct pixel_rows pixel_rows_of(size_t height, size_t width, size_t channels,
-                                              size_t row, const float *image) {
+static INLINE struct pixels pixels_of(size_t height, size_t width, size_t channels, size_t row,
+                                      const float *image, size_t channel) {
     static const float zeros[W] = {0};
-    struct pixel_rows rows;
+    struct pixels pixels;
     for (size_t r = 0; r < 4; r++) {
         const size_t y = 2 * row + r - 1; /* wraps around above the picture */
-        rows.row[r] = y < height ? image + y * width * channels : zeros;
-        rows.step[r] = y < height ? channels : 0;
+        pixels.next[r] = y < height ? image + y * width * channels + channel : zeros;
+        pixels.step[r] = y < height ? channels : 0;
     }
-    return rows;
+    return pixels;
 }
 
-/* B^T times the column of pixels x. */
-static INLINE struct column4 column_in(const struct pixel_rows *rows, size_t x, size_t channel) {
+/* B^T times the next column of pixels. */
+static INLINE struct column4 column_in(struct pixels *pixels) {
     vector d[4];
-    for (int r = 0; r < 4; r++)
-        d[r] = load(rows->row[r] + x * rows->step[r] + (rows->step[r] ? channel : 0));
-    return (struct column4){{d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]}};
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; r++) {
+        d[r] = load(pixels->next[r]);
+        pixels->next[r] += pixels->step[r];
+    }
+    return (struct column4){{d[0] - d[2], d[1] + d[2], d[2] - d[1], d[3] - d[1]}};
 }
 
-/* One row of tiles, V = B^T d B of each. */
+/* V = B^T d B of each tile. */
 static void tiles_in(size_t height, size_t width, size_t channels, size_t row, const float *image,
                      float *tiles, size_t plane) {
-    const struct pixel_rows rows = pixel_rows_of(height, width, channels, row, image);
+    const struct column4 none = {{{0}}};
     for (size_t j = 0; j < channels; j += W) {
-        struct column4 a = {{{0}}}, b = column_in(&rows, 0, j);
+        struct pixels pixels = pixels_of(height, width, channels, row, image, j);
+        struct column4 a = none, b = column_in(&pixels);
         float *to = tiles + j;
         for (size_t x = 0; x < width; x += 2, to += channels) {
-            struct column4 c = {{{0}}}, d = {{{0}}};
-            if (x + 1 < width)
-                c = column_in(&rows, x + 1, j);
-            if (x + 2 < width)
-                d = column_in(&rows, x + 2, j);
+            const struct column4 c = x + 1 < width ? column_in(&pixels) : none;
+            const struct column4 d = x + 2 < width ? column_in(&pixels) : none;
+            struct column4 v[4];
 #pragma GCC unroll 4
-            for (size_t r = 0; r < 4; r++) {
-                store(to + (4 * r + 0) * plane, a.at[r] - c.at[r]);
-                store(to + (4 * r + 1) * plane, b.at[r] + c.at[r]);
-                store(to + (4 * r + 2) * plane, c.at[r] - b.at[r]);
-                store(to + (4 * r + 3) * plane, b.at[r] - d.at[r]);
+            for (int r = 0; r < 4; r++) {
+                v[0].at[r] = a.at[r] - c.at[r];
+                v[1].at[r] = b.at[r] + c.at[r];
+                v[2].at[r] = c.at[r] - b.at[r];
+                v[3].at[r] = d.at[r] - b.at[r];
             }
+            store_tile(to, plane, v);
             a = c;
             b = d;
         }
     }
 }
 
-/* A^T times column `column` of the products of a tile. */
-static INLINE void column_out(const float *products, size_t plane, size_t column, vector out[2]) {
-    vector m[4];
-    for (size_t r = 0; r < 4; r++)
-        m[r] = load(products + (4 * r + column) * plane);
-    out[0] = m[0] + m[1] + m[2];
-    out[1] = m[1] - m[2] - m[3];
+/* B times a column, which becomes the pixels of column x: the row of tiles before has begun the two upper
+ * ones. */
+static INLINE void put_column(size_t height, size_t width, size_t channels, size_t row, size_t x,
+                              const struct column4 *column, float *image) {
+    const vector *v = column->at;
+    const vector d[4] = {v[0], v[1] - v[2] - v[3], v[1] + v[2] - v[0], v[3]};
+#pragma GCC unroll 4
+    for (size_t r = 0; r < 4; r++) {
+        const size_t y = 2 * row + r - 1; /* wraps around above the picture */
+        float *to = image + (y * width + x) * channels;
+        if (y < height && r < 2 && row > 0)
+            store(to, load(to) + d[r]);
+        else if (y < height)
+            store(to, d[r]);
+    }
 }
+
+/* The sum of dd = B dV B^T over the tiles that have a pixel. */
+static void tiles_in_backward(size_t height, size_t width, size_t channels, size_t row,
+                              const float *tiles, size_t plane, float *image) {
+    for (size_t j = 0; j < channels; j += W) {
+        struct column4 a = {{{0}}}, b = {{{0}}}; /* columns x - 1 and x, by the tile before */
+        const float *from = tiles + j;
+        for (size_t x = 0; x < width; x += 2, from += channels) {
+            struct column4 v[4];
+            load_tile(from, plane, v);
+#pragma GCC unroll 4
+            for (int r = 0; r < 4; r++) {
+                a.at[r] += v[0].at[r];
+                b.at[r] += v[1].at[r] - v[2].at[r] - v[3].at[r];
+            }
+            if (x > 0)
+                put_column(height, width, channels, row, x - 1, &a, image + j);
+            put_column(height, width, channels, row, x, &b, image + j);
+#pragma GCC unroll 4
+            for (int r = 0; r < 4; r++)
+                a.at[r] = v[1].at[r] + v[2].at[r] - v[0].at[r];
+            b = v[3];
+        }
+        if (width % 2 == 0)
+            put_column(height, width, channels, row, width - 1, &a, image + j);
+    }
+}
+
+/* ------------------------------------------------------------------ out */
 
 static INLINE void put_pixel(vector value, const float *plus, float *image, size_t at) {
     if (plus)
@@ -85,115 +144,61 @@ static INLINE void put_pixel(vector value, const float *plus, float *image, size
     store(image + at, value);
 }
 
-/* One row of tiles, Y = A^T M A of each, with what is added to it. */
+/* Y = A^T M A of each tile, with what is added to it. */
 static void tiles_out(size_t height, size_t width, size_t channels, size_t row,
-                      const float *products, size_t plane, const float *bias, const float *plus,
-                      float *image) {
-    const size_t pixels = 2 * row + 1 < height ? 2 : 1; /* rows of them */
+                      const float *products, size_t plane, const float *plus, float *image) {
+    const bool second = 2 * row + 1 < height; /* is there a second row of pixels? */
     for (size_t j = 0; j < channels; j += W) {
-        const vector start = load(bias + j);
         const float *from = products + j;
-        size_t at = 2 * row * width * channels + j;
-        for (size_t x = 0; x < width; x += 2, from += channels, at += 2 * channels) {
-            vector s[4][2];
+        size_t upper = 2 * row * width * channels + j;
+        for (size_t x = 0; x < width; x += 2, from += channels, upper += 2 * channels) {
+            const size_t lower = upper + width * channels;
+            struct column4 m[4];
+            vector y[2][4];
+            load_tile(from, plane, m);
 #pragma GCC unroll 4
-            for (size_t column = 0; column < 4; column++)
-                column_out(from, plane, column, s[column]);
-#pragma GCC unroll 2
-            for (size_t r = 0; r < 2; r++) {
-                if (r == pixels)
-                    continue;
-                const size_t left = at + r * width * channels;
-                put_pixel(start + (s[0][r] + s[1][r] + s[2][r]), plus, image, left);
-                if (x + 1 < width)
-                    put_pixel(start + (s[1][r] - s[2][r] - s[3][r]), plus, image, left + channels);
+            for (int c = 0; c < 4; c++) {
+                y[0][c] = m[c].at[0] + m[c].at[1] + m[c].at[2];
+                y[1][c] = m[c].at[1] - m[c].at[2] + m[c].at[3];
             }
+            put_pixel(y[0][0] + y[0][1] + y[0][2], plus, image, upper);
+            if (second)
+                put_pixel(y[1][0] + y[1][1] + y[1][2], plus, image, lower);
+            if (x + 1 == width)
+                continue;
+            put_pixel(y[0][1] - y[0][2] + y[0][3], plus, image, upper + channels);
+            if (second)
+                put_pixel(y[1][1] - y[1][2] + y[1][3], plus, image, lower + channels);
         }
     }
 }
 
-/* A times a column of two numbers. */
-static INLINE struct column4 column_out_backward(vector first, vector second) {
-    return (struct column4){{first, first + second, first - second, -second}};
+/* A times the next column of the two rows of pixels that are the tiles' own. */
+static INLINE struct column4 column_out_backward(struct pixels *pixels) {
+    const vector y0 = load(pixels->next[1]), y1 = load(pixels->next[2]);
+    pixels->next[1] += pixels->step[1];
+    pixels->next[2] += pixels->step[2];
+    return (struct column4){{y0, y0 + y1, y0 - y1, y1}};
 }
 
-/* One row of tiles, dM = A dY A^T of each. */
+/* dM = A dY A^T of each tile. */
 static void tiles_out_backward(size_t height, size_t width, size_t channels, size_t row,
                                const float *image, float *tiles, size_t plane) {
-    const bool second = 2 * row + 1 < height;
-    const float *upper = image + 2 * row * width * channels, *lower = upper + width * channels;
+    const struct column4 none = {{{0}}};
     for (size_t j = 0; j < channels; j += W) {
+        struct pixels pixels = pixels_of(height, width, channels, row, image, j);
         float *to = tiles + j;
         for (size_t x = 0; x < width; x += 2, to += channels) {
-            const size_t at = x * channels + j, next = at + channels;
-            const bool has_next = x + 1 < width;
-            const vector none = {0};
-            const struct column4 left =
-                column_out_backward(load(upper + at), second ? load(lower + at) : none);
-            const struct column4 right =
-                column_out_backward(has_next ? load(upper + next) : none,
-                                    has_next && second ? load(lower + next) : none);
+            struct column4 m[4];
+            m[0] = column_out_backward(&pixels);
+            m[3] = x + 1 < width ? column_out_backward(&pixels) : none;
 #pragma GCC unroll 4
-            for (size_t r = 0; r < 4; r++) {
-                store(to + (4 * r + 0) * plane, left.at[r]);
-                store(to + (4 * r + 1) * plane, left.at[r] + right.at[r]);
-                store(to + (4 * r + 2) * plane, left.at[r] - right.at[r]);
-                store(to + (4 * r + 3) * plane, -right.at[r]);
+            for (int r = 0; r < 4; r++) {
+                m[1].at[r] = m[0].at[r] + m[3].at[r];
+                m[2].at[r] = m[0].at[r] - m[3].at[r];
             }
+            store_tile(to, plane, m);
         }
-    }
-}
-
-/* B times the column `column` of the gradient of a tile. */
-static INLINE struct column4 column_in_backward(const float *tiles, size_t plane, size_t column) {
-    vector v[4];
-    for (size_t r = 0; r < 4; r++)
-        v[r] = load(tiles + (4 * r + column) * plane);
-    return (struct column4){{v[0], v[1] - v[2] + v[3], v[1] + v[2] - v[0], -v[3]}};
-}
-
-/* Writes the column of pixels x: the row of tiles before has begun the two upper ones. */
-static INLINE void put_column(size_t height, size_t width, size_t channels, size_t row, size_t x,
-                              const struct column4 *column, float *image) {
-    for (size_t r = 0; r < 4; r++) {
-        const size_t y = 2 * row + r - 1; /* wraps around above the picture */
-        float *to = image + (y * width + x) * channels;
-        if (y >= height)
-            continue;
-        vector value = column->at[r];
-        if (r < 2 && row > 0)
-            value += load(to);
-        store(to, value);
-    }
-}
-
-/* One row of tiles, the sum of dd = B dV B^T over the tiles that have a pixel. */
-static void tiles_in_backward(size_t height, size_t width, size_t channels, size_t row,
-                              const float *tiles, size_t plane, float *image) {
-    for (size_t j = 0; j < channels; j += W) {
-        struct column4 a = {{{0}}}, b = {{{0}}}; /* of the pixels x - 1 and x, by the tile before */
-        const float *from = tiles + j;
-        for (size_t x = 0; x < width; x += 2, from += channels) {
-            const struct column4 s = column_in_backward(from, plane, 0),
-                                 t = column_in_backward(from, plane, 1),
-                                 u = column_in_backward(from, plane, 2),
-                                 v = column_in_backward(from, plane, 3);
-            struct column4 c, d;
-#pragma GCC unroll 4
-            for (size_t r = 0; r < 4; r++) {
-                a.at[r] += s.at[r];
-                b.at[r] += t.at[r] - u.at[r] + v.at[r];
-                c.at[r] = t.at[r] + u.at[r] - s.at[r];
-                d.at[r] = -v.at[r];
-            }
-            if (x > 0)
-                put_column(height, width, channels, row, x - 1, &a, image + j);
-            put_column(height, width, channels, row, x, &b, image + j);
-            a = c;
-            b = d;
-        }
-        if (width % 2 == 0)
-            put_column(height, width, channels, row, width - 1, &a, image + j);
     }
 }
 

@@ -12,8 +12,9 @@
 /* The fewest tiles of a block. */
 enum { BLOCK_TILES = 24 };
 
-/* The plane of which the element of dM = A dY A^T is the sum of the four pixels of dY. */
-enum { PLANE_OF_SUM = 5 };
+/* The plane whose element of M is a part of all four pixels of Y = A^T M A, and of which the element of
+ * dM = A dY A^T is therefore the sum of the four: the plane of the bias, which its product begins with. */
+enum { PLANE_OF_BIAS = 5 };
 
 static size_t rows_of(const struct conv *conv) {
     return ((size_t)conv->height + 1) / 2;
@@ -155,14 +156,17 @@ static struct planes scratch_out(const struct conv *conv, float *scratch) {
                            plane_floats(block_rows(conv) * columns_of(conv), conv->out)};
 }
 
-/* Each plane of `to` [tiles][n] = that of `from` [tiles][k] times that of weights, which is in panels. */
+/* Each plane of `to` [tiles][n] = that of `from` [tiles][k] times that of weights, which is in panels; one
+ * plane of them + bias, unless that is NULL. */
 static void multiply(const struct kernels *kernels, size_t tiles, size_t n, size_t k,
-                     struct planes from, const float *weights, struct planes to) {
+                     struct planes from, const float *weights, const float *bias,
+                     struct planes to) {
     for (size_t p = 0; p < CONV_PLANES; p++)
         for (size_t at = 0, columns; at < n; at += columns, weights += k * columns) {
             columns = panel_columns(kernels, n - at);
             kernels->gemm(tiles, columns, k, from.at + p * from.plane, k, 1, weights, columns,
-                          to.at + p * to.plane + at, n, NULL, false);
+                          to.at + p * to.plane + at, n,
+                          bias && p == PLANE_OF_BIAS ? bias + at : NULL, false);
         }
 }
 
@@ -192,11 +196,11 @@ void conv_forward(const struct conv *conv, const struct kernels *kernels, size_t
             kernels->tiles_in(height, width, in, (row + r) % rows,
                               x + image_of(conv, row + r, conv->in), v.at + r * columns * in,
                               v.plane);
-        multiply(kernels, count * columns, out, in, v, forward, products);
+        multiply(kernels, count * columns, out, in, v, forward, bias, products);
         for (size_t r = 0; r < count; r++) {
             const size_t image = image_of(conv, row + r, conv->out);
             kernels->tiles_out(height, width, out, (row + r) % rows,
-                               products.at + r * columns * out, products.plane, bias,
+                               products.at + r * columns * out, products.plane,
                                plus ? plus + image : NULL, y + image);
         }
     }
@@ -218,7 +222,7 @@ void conv_backward_input(const struct conv *conv, const struct kernels *kernels,
         if (!dx)
             continue;
         const struct planes dv = scratch_in(conv, scratch);
-        multiply(kernels, count * columns, in, out, dm, backward, dv);
+        multiply(kernels, count * columns, in, out, dm, backward, NULL, dv);
         for (size_t r = 0; r < count; r++)
             kernels->tiles_in_backward(height, width, in, (row + r) % rows,
                                        dv.at + r * columns * in, dv.plane,
@@ -234,7 +238,7 @@ void conv_backward_weight(const struct conv *conv, const struct kernels *kernels
     const float *v = x_tiles + p * plane_floats(all, conv->in);
     const float *dm = dy_tiles + p * plane_floats(all, conv->out);
     kernels->gemm(in, out, tiles, v, 1, in, dm, out, planes + p * in * out, out, NULL, !first);
-    if (plane != PLANE_OF_SUM)
+    if (plane != PLANE_OF_BIAS)
         return;
     float *bias = planes + CONV_PLANES * in * out;
     if (first)

@@ -10,9 +10,9 @@
  *   Y = A^T [sum over channels of (G g G^T) . (B^T d B)] A, where the dot multiplies element by element,
  *
  *          | 1  0 -1  0 |        | 1    0    0  |          | 1  1  1  0 |
- *   B^T =  | 0  1  1  0 |    G = | 1/2  1/2 1/2 |   A^T =  | 0  1 -1 -1 |
+ *   B^T =  | 0  1  1  0 |    G = | 1/2  1/2 1/2 |   A^T =  | 0  1 -1  1 |
  *          | 0 -1  1  0 |        | 1/2 -1/2 1/2 |
- *          | 0  1  0 -1 |        | 0    0    1  |
+ *          | 0 -1  0  1 |        | 0    0    1  |
  *
  * For each of the 16 elements, the sum over channels is a product of matrices: of the tiles of a plane
  * [tiles][in] with a plane of weights [in][out]. Going backward, the same factors are transposed:
