@@ -102,7 +102,7 @@ STAGED := $(if $(filter 0,$(SANITIZE)),$(addprefix $B/install/,libdenoise.a $(SO
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$B/tests/%,$(wildcard tests/unit/test_*.c))
 # The programs of the measurements and the longer checks. One more, bench-blas, needs OpenBLAS.
-MEASURES := $(addprefix $B/,bench bench-images quality kaist bare floats exact)
+MEASURES := $(addprefix $B/,bench bench-images quality kaist bare claims floats exact)
 # The fuzz targets, each with a driver: of libFuzzer, or one of our own that only replays.
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_DRIVER  := tests/fuzz/replay.c
@@ -332,7 +332,7 @@ bench-http: deps ## requests/s, latencies, durable submits (installs wrk)
 	/usr/bin/python3 tests/bench/load.py $B/denoised $B/bare
 
 bench-nodes: deps-test ## jobs per hour of 1 to 16 nodes on one PostgreSQL, and what a job costs it: five minutes
-	@$(MAKE) --no-print-directory -j$(JOBS) all $B/denoised-faults
+	@$(MAKE) --no-print-directory -j$(JOBS) all $B/denoised-faults $B/claims
 	/usr/bin/python3 tests/bench/nodes.py $B/denoised $(ARGS)
 
 kaist: deps ## a published course's Swiss roll, by its protocol, in a minute or two
@@ -353,6 +353,7 @@ $B/kaist: tests/bench/kaist.c $B/libdenoise.a
 $B/bare: tests/bench/bare.c
 $B/bench-blas: tests/bench/peers/blas.c $B/libdenoise.a
 $B/bench-blas: LDLIBS := -lopenblas $(LDLIBS)
+$B/claims: tests/bench/claims.c $B/libserver.a $B/libdenoise.a
 $B/floats: tests/floats/floats.c $B/libapi.a
 $B/exact: tests/soak/exact.c $B/server/jobs/team.o $B/libdenoise.a
 $(MEASURES) $B/bench-blas:

@@ -230,10 +230,7 @@ static bool add_checkpoint(struct attempt *attempt) {
 static bool save_in_time(struct attempt *attempt, double now) {
     const struct pace *pace = &attempt->pace;
     const bool is_first = attempt->is_due && attempt->safe_step == 0;
-    if ((!pace_may_save(pace, now) && !is_first) ||
-        (!attempt->is_due && !pace_should_save(pace, now)))
-        return true;
-    return add_checkpoint(attempt);
+    return (!is_first && !pace_saves(pace, attempt->is_due, now)) || add_checkpoint(attempt);
 }
 
 /* Sends what there is to report, if the other report is back; waits for that if there is too much to

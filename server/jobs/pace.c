@@ -54,3 +54,8 @@ bool pace_should_save(const struct pace *pace, double now) {
     const double most = pace->checkpointed - pace->started + FIRST_CHECKPOINT;
     return now - pace->checkpointed >= fmin(pace->checkpoint_seconds, most);
 }
+
+bool pace_saves(const struct pace *pace, bool is_due, double now) {
+    return pace_may_save(pace, now) &&
+           (pace_should_save(pace, now) || (is_due && pace_may_report(pace, now)));
+}

@@ -33,5 +33,8 @@ bool pace_should_report(const struct pace *pace, double now);
 bool pace_may_save(const struct pace *pace, double now);
 /* Should one be saved, even within an epoch? The first come after 0.1, 0.3, 0.7, 1.5 s. */
 bool pace_should_save(const struct pace *pace, double now);
+/* Both, or it may be saved and an epoch is due to have one: that is sent at once, so it waits for the
+ * next report. */
+bool pace_saves(const struct pace *pace, bool is_due, double now);
 
 #endif

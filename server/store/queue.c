@@ -139,7 +139,7 @@ enum store_status store_claim(struct store_session *session, const char *owner,
     if (status != STORE_OK)
         return status;
     status = take(session, seq, owner, now, claim);
-    if (status == STORE_OK)
+    if (status == STORE_OK && claim->fence > 1) /* it was claimed before */
         status = take_checkpoint(session, seq, claim);
     claim->is_beside = is_beside;
     if (status != STORE_OK)

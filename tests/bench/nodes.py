@@ -1,6 +1,7 @@
 """How many nodes one PostgreSQL carries, without the machines: the steps of the trainings sleep instead of computing, so that
 what is left is the queue and the database. For 1, 2, 4, 8 and 16 nodes of one worker each: jobs per hour beside as many times
-those of one node, and what a job costs the database. The server of the database shares this machine with the nodes.
+those of one node, and what a job costs the database; and how fast four claim jobs and end them. The server of the database
+shares this machine with the nodes.
 
 usage: nodes.py DENOISED [--seconds 40] [--nodes 1,2,4,8,16] [--step-us 10000]
 """
@@ -27,6 +28,7 @@ JOB = {
     "training": {"epochs": 100, "batch_size": 32, "validation_fraction": 0},
 }
 WARM_SECONDS = 5
+CLAIMERS, CLAIMED = 4, 1000
 COUNTS = """SELECT (SELECT count(*) FROM job WHERE status = 'succeeded'), xact_commit, xact_rollback, wal_bytes
             FROM pg_stat_database, pg_stat_wal WHERE datname = current_database()"""
 
@@ -100,6 +102,14 @@ def measure(beside, binary, count, seconds, step_us):
     return [end - begin for begin, end in zip(before, after)]
 
 
+def claim(beside, program):
+    """What it prints."""
+    database = beside.create("claims")
+    done = subprocess.run([program, beside.uri(database), str(CLAIMERS), str(CLAIMED)], check=True, capture_output=True, text=True)
+    beside.drop(database)
+    return done.stdout.strip()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("binary")
@@ -120,6 +130,7 @@ def main():
                 f"{wal / jobs / 1e3:10.1f}  {commits / seconds:9.1f}  {processor / seconds:19.2f}",
                 flush=True,
             )
+        print(claim(beside, os.path.dirname(binary) + "/claims"))
 
 
 if __name__ == "__main__":

@@ -459,8 +459,10 @@ static enum store_status commit(struct store_session *session) {
     /* Without an answer nobody knows whether it took place. */
     if (status != STORE_OK && !writer->connection)
         status = STORE_IN_DOUBT;
-    if ((status == STORE_OK || status == STORE_IN_DOUBT) && writer->has_changed)
+    if ((status == STORE_OK || status == STORE_IN_DOUBT) && writer->has_changed) {
+        atomic_fetch_add(&writer->store->loud_commits, !session->is_quiet);
         atomic_fetch_add(&writer->store->commits, 1);
+    }
     return status;
 }
 
@@ -507,9 +509,10 @@ static bool is_usable(struct store_session *session) {
 }
 
 const struct driver postgresql_driver = {
-    /* Each report is a commit on a server that others use, too: at most four in a second. A long
-     * transaction holds the row of its job, so large bytes come before it. */
-    .pace = {.report_least = 0.25,
+    /* Each report is a commit on a server that others use, too, and then their nodes look for its
+     * events: at most two in a second. A long transaction holds the row of its job, so large bytes
+     * come before it. */
+    .pace = {.report_least = 0.5,
              .report_most = 1,
              .counts_storing = true,
              .bytes_at_once = STORE_PIECE_BYTES / 4},

@@ -35,7 +35,7 @@ struct postgresql_session {
 /* Of events (shared.c). */
 struct horizon {
     atomic_llong id;        /* all up to this one are visible, or never will be; 0: not known yet */
-    atomic_ullong commits;  /* of this process whose events are not behind it */
+    atomic_ullong commits;  /* loud ones of this process whose events are not behind it */
     _Atomic double heard;   /* monotonic seconds: when it was known to be up to date */
     _Atomic double next;    /* the same: when to look for it again, at the earliest */
     pthread_mutex_t mutex;  /* one thread at a time looks for it */
@@ -51,7 +51,8 @@ struct postgresql_store {
     char *name;   /* for people: host, port and database */
     struct store_reach reach;
     char *files[STORE_REACH_FILES]; /* those of it */
-    atomic_ullong commits;          /* of this process that have changed something */
+    atomic_ullong commits;          /* of this process that have changed something, */
+    atomic_ullong loud_commits;     /* and those of them that may have made events */
     struct horizon horizon;
     struct contact *contact; /* NULL: nobody watches over it */
 };
@@ -140,7 +141,7 @@ void postgresql_make_own_lock(struct postgresql_session *session);
 struct store_session *postgresql_open_writer(struct store *store, double patience);
 enum store_status postgresql_horizon(struct store_session *session, int64_t wanted, int64_t *id);
 enum store_status postgresql_settle(struct store_session *session);
-double postgresql_event_pause(struct store *store);
+double postgresql_event_pause(struct store *base);
 /* Somebody with a session of the server that has this number has told a horizon. False: it is not
  * new, or there is no such event, or the session is of somebody who could not have made one. */
 bool postgresql_heard(struct postgresql_session *session, int64_t horizon, int teller);

@@ -14,21 +14,27 @@
 /* Advisory locks: of transactions that may make events, and of the node that looks for their
  * horizon. The numbers are "deno" and the next; one more is of the janitor. */
 #define LOCK_TO_WRITE "SELECT pg_advisory_xact_lock_shared" POSTGRESQL_LOCK(1684369007)
-/* New writers wait for somebody who waits for the old ones: not longer than this many ms. */
-#define BEGIN_LOOKING                                                                              \
-    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = %d; SELECT "                   \
-    "pg_try_advisory_xact_lock" POSTGRESQL_LOCK(1684369008)
-#define TRY_LOOKING                                                                                \
-    "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_try_advisory_xact_lock" POSTGRESQL_LOCK(      \
-        1684369007)
-/* The second is a statement of its own, so it sees what was committed before the lock was obtained. */
-#define AWAIT_WRITERS                                                                              \
-    "SELECT pg_advisory_xact_lock" POSTGRESQL_LOCK(1684369007) ";" POSTGRESQL_NEWEST_EVENT
-/* Others hear of it, outside the transaction that holds the lock. It may be lost, so it need not be
- * on the disk. */
-#define END_LOOKING                                                                                \
-    "ROLLBACK; BEGIN; SET LOCAL synchronous_commit = off;"                                         \
-    "SELECT pg_notify(" POSTGRESQL_CHANNEL ", 'h%lld'); COMMIT"
+/* A look for the horizon, in one round trip: if it has tried and obtained a lock, and then perhaps
+ * waited for another, it reads the newest event, and tells others if that is beyond what was known.
+ * The answer is the event, or "false" if somebody else has the first lock. The last statement sees
+ * what was committed before the locks were obtained, because each has a snapshot of its own. What is
+ * told may be lost, so it need not be on the disk. New writers wait for somebody who waits for the
+ * old ones: not longer than %d ms. */
+#define LOOK(lock, wait)                                                                           \
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = %d;"                           \
+    "SET LOCAL synchronous_commit = off;"                                                          \
+    "SELECT set_config('denoised.looks', pg_try_advisory_xact_lock" lock "::text, true);" wait     \
+    "SELECT newest.id, CASE WHEN newest.id > %lld THEN pg_notify(" POSTGRESQL_CHANNEL              \
+    ", 'h' || newest.id) END FROM (" POSTGRESQL_NEWEST_EVENT ") AS newest (id) WHERE " IS_LOOKING  \
+    "; COMMIT"
+#define IS_LOOKING "current_setting('denoised.looks')::boolean"
+/* One node at a time waits until every id that was given to an event is visible or will never be: ids
+ * are given under the shared lock, which ends after the commit is visible. */
+#define WAITING_LOOK                                                                               \
+    LOOK(POSTGRESQL_LOCK(1684369008),                                                              \
+         "SELECT pg_advisory_xact_lock" POSTGRESQL_LOCK(1684369007) " WHERE " IS_LOOKING ";")
+/* Makes nobody wait. */
+#define GLANCE LOOK(POSTGRESQL_LOCK(1684369007), "")
 /* Anybody who can connect can notify. This is the newest event, if the session of that number is of
  * somebody who could have made it, and is still there. */
 #define CAN_KNOW                                                                                   \
@@ -101,45 +107,24 @@ static void raise_to(atomic_llong *horizon, int64_t id) {
     }
 }
 
-/* Begins a transaction with a lock, if that is free. */
-static bool obtain(struct postgresql_session *reader, const char *begin) {
-    char *answer = NULL;
-    const bool is_ours =
-        postgresql_ask(reader, begin, &answer) == STORE_OK && answer && strcmp(answer, "t") == 0;
-    free(answer);
-    return is_ours;
-}
-
-/* Sets *newest while the transaction holds the lock, and then tells others; *newest is NULL if
- * something fails. */
-static enum store_status end_looking(struct postgresql_session *reader, const char *ask,
-                                     char **newest) {
-    char end[sizeof END_LOOKING + 20];
-    if (ask && postgresql_ask(reader, ask, newest) != STORE_OK) {
-        free(*newest);
-        *newest = NULL;
-    }
-    if (*newest)
-        snprintf(end, sizeof end, END_LOOKING, strtoll(*newest, NULL, 10));
-    return postgresql_command(reader, *newest ? end : "ROLLBACK");
-}
-
 static int wait_ms(const struct horizon *horizon) {
     const int failures = atomic_load(&horizon->failures);
     return LEAST_WAIT_MS << (failures < WAIT_SHIFT ? failures : WAIT_SHIFT);
 }
 
-/* Waits until every id that was given to an event is visible or will never be: ids are given under
- * the shared lock, which ends after the commit is visible. *newest stays NULL if a writer takes long
- * (*is_late), or if another node is at it. */
-static enum store_status pass_barrier(struct postgresql_session *reader, char **newest,
-                                      bool *is_late) {
-    char begin[sizeof BEGIN_LOOKING + 20];
-    snprintf(begin, sizeof begin, BEGIN_LOOKING, wait_ms(&reader->store->horizon));
-    const bool is_ours = obtain(reader, begin);
-    const enum store_status status = end_looking(reader, is_ours ? AWAIT_WRITERS : NULL, newest);
-    *is_late = is_ours && !*newest;
-    return status;
+/* *newest stays NULL if a writer takes long (*is_late), or if another node is at it. */
+static enum store_status look_by(struct postgresql_session *reader, const char *look, char **newest,
+                                 bool *is_late) {
+    const struct horizon *horizon = &reader->store->horizon;
+    char text[sizeof WAITING_LOOK + 40];
+    snprintf(text, sizeof text, look, wait_ms(horizon), atomic_load(&horizon->id));
+    const enum store_status status = postgresql_ask(reader, text, newest);
+    *is_late = status == STORE_BUSY;
+    if (status == STORE_OK && *newest && strcmp(*newest, "false") != 0)
+        return STORE_OK;
+    free(*newest);
+    *newest = NULL;
+    return status == STORE_OK ? STORE_OK : postgresql_command(reader, "ROLLBACK");
 }
 
 /* Notes a look that began after so many commits and has found this event to be the last. */
@@ -166,17 +151,32 @@ static void note_failure(struct horizon *horizon, bool is_late) {
     }
 }
 
+/* Has this process committed what may be beyond the horizon? */
+static bool has_own(struct postgresql_store *store) {
+    return atomic_load(&store->horizon.commits) != atomic_load(&store->loud_commits);
+}
+
+/* Is there an event beyond the horizon, of others? */
+static enum store_status is_behind(struct postgresql_session *reader, char **newest, bool *is) {
+    const enum store_status status = postgresql_ask(reader, POSTGRESQL_NEWEST_EVENT, newest);
+    *is = status == STORE_OK && *newest &&
+          strtoll(*newest, NULL, 10) > atomic_load(&reader->store->horizon.id);
+    return status;
+}
+
 /* Raises the horizon to the newest event, if it can. The mutex is held. */
 static enum store_status look(struct postgresql_session *reader) {
     struct horizon *horizon = &reader->store->horizon;
-    const unsigned long long commits = atomic_load(&reader->store->commits);
+    const unsigned long long commits = atomic_load(&reader->store->loud_commits);
     char *newest = NULL;
-    enum store_status status = postgresql_ask(reader, POSTGRESQL_NEWEST_EVENT, &newest);
-    bool is_late = false;
-    if (status == STORE_OK && newest && strtoll(newest, NULL, 10) > atomic_load(&horizon->id)) {
+    enum store_status status = STORE_OK;
+    bool is_late = false, is_due = has_own(reader->store);
+    if (!is_due)
+        status = is_behind(reader, &newest, &is_due);
+    if (is_due) {
         free(newest);
         newest = NULL;
-        status = pass_barrier(reader, &newest, &is_late);
+        status = look_by(reader, WAITING_LOOK, &newest, &is_late);
     }
     if (newest)
         note_success(horizon, commits, strtoll(newest, NULL, 10));
@@ -188,20 +188,14 @@ static enum store_status look(struct postgresql_session *reader) {
 
 /* The same if there is no writer just now; it makes nobody wait. The mutex is held. */
 static enum store_status glance(struct postgresql_session *reader) {
-    const unsigned long long commits = atomic_load(&reader->store->commits);
+    const unsigned long long commits = atomic_load(&reader->store->loud_commits);
     char *newest = NULL;
-    const bool is_free = obtain(reader, TRY_LOOKING);
-    const enum store_status status =
-        end_looking(reader, is_free ? POSTGRESQL_NEWEST_EVENT : NULL, &newest);
+    bool is_late;
+    const enum store_status status = look_by(reader, GLANCE, &newest, &is_late);
     if (newest)
         note_success(&reader->store->horizon, commits, strtoll(newest, NULL, 10));
     free(newest);
     return status;
-}
-
-/* Has this process committed what may be beyond the horizon? */
-static bool has_own(struct postgresql_store *store) {
-    return atomic_load(&store->horizon.commits) != atomic_load(&store->commits);
 }
 
 /* The same, or have others that were not heard? */
