@@ -117,7 +117,30 @@ static const char *pattern_columns(struct http_exchange *exchange) {
     return keep_text(exchange, &text);
 }
 
-static void write_pattern(struct http_exchange *exchange, int pattern, struct json_writer *json) {
+static const char digit_classes[] = "[\"0\",\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]";
+
+static void write_digits(struct json_writer *json) {
+    const struct dn_pattern_info *info = &dn_patterns[DN_DIGITS];
+    fields_write(&dataset_answer,
+                 &(struct description){.id = info->name,
+                                       .name = info->name,
+                                       .kind = "builtin",
+                                       .doc = info->doc,
+                                       .dim = DN_DIGITS_SIDE * DN_DIGITS_SIDE,
+                                       .height = DN_DIGITS_SIDE,
+                                       .width = DN_DIGITS_SIDE,
+                                       .channels = 1,
+                                       .dtype = "uint8",
+                                       .columns = "[]",
+                                       .classes = digit_classes},
+                 json);
+}
+
+static void write_builtin(struct http_exchange *exchange, int pattern, struct json_writer *json) {
+    if (pattern == DN_DIGITS) {
+        write_digits(json);
+        return;
+    }
     const struct dn_pattern_info *info = &dn_patterns[pattern];
     const bool has_distance = dn_pattern_has_distance((enum dn_pattern)pattern);
     fields_write(&dataset_answer,
@@ -142,7 +165,7 @@ enum http_next api_dataset_get(struct http_exchange *exchange) {
     if (pattern >= 0) {
         tag_answer(exchange, NULL, false, "pattern %d", pattern);
         struct json_writer json = json_reply(exchange, 200);
-        write_pattern(exchange, pattern, &json);
+        write_builtin(exchange, pattern, &json);
         return HTTP_REPLY;
     }
     struct store_session *session = begin_reading(exchange);
@@ -361,9 +384,9 @@ static void choose_patterns(const struct list_query *query, int after, struct pa
         return; /* none, or all were on earlier pages */
     page->first_pattern = query->after[0] ? after + 1 : 0;
     page->last_pattern = page->first_pattern + query->limit;
-    page->has_more = page->last_pattern < DN_PATTERN_COUNT;
-    if (page->last_pattern > DN_PATTERN_COUNT)
-        page->last_pattern = DN_PATTERN_COUNT;
+    page->has_more = page->last_pattern < DN_BUILTIN_COUNT;
+    if (page->last_pattern > DN_BUILTIN_COUNT)
+        page->last_pattern = DN_BUILTIN_COUNT;
 }
 
 /* Reads at most `most` uploads of the page. */
@@ -387,7 +410,7 @@ static void reply_page(struct http_exchange *exchange, const struct page *page) 
     struct json_writer json = page_begin(exchange);
     const char *last = NULL;
     for (int i = page->first_pattern; i < page->last_pattern; i++) {
-        write_pattern(exchange, i, &json);
+        write_builtin(exchange, i, &json);
         last = dn_patterns[i].name;
     }
     for (int i = 0; i < page->upload_count; i++) {
@@ -490,6 +513,16 @@ bool dataset_load(struct http_exchange *exchange, const char *id, bool with_pixe
     dataset_points_clear(set);
     problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
     return false;
+}
+
+bool dataset_describe_digits(struct dataset *row) {
+    *row = (struct dataset){.height = DN_DIGITS_SIDE,
+                            .width = DN_DIGITS_SIDE,
+                            .channels = 1,
+                            .dim = DN_DIGITS_SIDE * DN_DIGITS_SIDE,
+                            .classes = strdup(digit_classes)};
+    snprintf(row->id, sizeof row->id, "%s", dn_patterns[DN_DIGITS].name);
+    return row->classes != NULL;
 }
 
 void dataset_tag(struct http_exchange *exchange, const struct choice *choice, const char *what,

@@ -30,6 +30,9 @@ struct dataset_points {
  * with_pixels. False: the error is already the response. */
 bool dataset_load(struct http_exchange *exchange, const char *id, bool with_pixels,
                   struct dataset_points *set);
+/* The description of the built-in digits, whose n is 0: they have no end. The caller clears it. False: no
+ * memory. */
+bool dataset_describe_digits(struct dataset *row);
 void dataset_points_clear(struct dataset_points *set);
 size_t dataset_bytes(const struct dataset *row); /* memory of the points or pixels, and labels */
 /* NULL, or why the points are not numbers, which the client gets: names the columns. completes: columns

@@ -82,7 +82,9 @@ enum dn_pattern {
     DN_LETTERS,
     DN_ROSE,
     DN_LISSAJOUS,
-    DN_PATTERN_COUNT
+    DN_PATTERN_COUNT, /* of the patterns of points */
+    DN_DIGITS = DN_PATTERN_COUNT, /* images: dn_digits_draw */
+    DN_BUILTIN_COUNT
 };
 enum dn_beta_schedule {
     DN_BETA_LINEAR,
@@ -288,7 +290,7 @@ struct dn_pattern_info {
     const char *name;
     const char *doc;
 };
-extern const struct dn_pattern_info dn_patterns[DN_PATTERN_COUNT];
+extern const struct dn_pattern_info dn_patterns[DN_BUILTIN_COUNT];
 
 /* Writes points first..first+n-1 of the infinite sequence of a seed into points [n][2]. Point i
  * does not depend on n. */
@@ -299,8 +301,8 @@ void dn_pattern_draw(enum dn_pattern number, uint64_t seed, uint64_t first, size
  * pixels each way. They are drawn from strokes and without end, as varied as those of MNIST.
  *
  * Writes images first..first+n-1 of the infinite sequence of a seed into pixels
- * [n][DN_DIGITS_SIDE][DN_DIGITS_SIDE], and which digits they are into labels [n]. Image i does not
- * depend on n. Of each ten images from a multiple of ten on, one is of each digit. */
+ * [n][DN_DIGITS_SIDE][DN_DIGITS_SIDE], and which digits they are into labels [n]; either may be NULL.
+ * Image i does not depend on n. Of each ten images from a multiple of ten on, one is of each digit. */
 enum { DN_DIGITS_SIDE = 28, DN_DIGITS_CLASSES = 10 };
 void dn_digits_draw(uint64_t seed, uint64_t first, size_t n, uint8_t *pixels, int32_t *labels);
 

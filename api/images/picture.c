@@ -12,8 +12,10 @@
 enum { PICTURE_DEFAULT = 100, LABEL_TEXT = 64 };
 
 struct picture_request {
-    bool is_one; /* only the image `first`, as it is */
+    bool is_one;    /* only the image `first`, as it is */
+    bool is_digits; /* the built-in ones */
     int n, first;
+    uint64_t seed;
     char label[LABEL_TEXT + 1];
     struct grid_look look;
     const struct format *format;
@@ -27,6 +29,8 @@ struct picture_request {
 };
 
 #define AT(member) offsetof(struct picture_request, member)
+#define SEED_ROW                                                                                   \
+    { "", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL, "Of the built-in digits: their seed." }
 static const struct field rows[] = {
     {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL,
      "Images, at most. With labels, about as many of each class."},
@@ -34,12 +38,14 @@ static const struct field rows[] = {
      "The number of the first one in the data set, from 0."},
     {"", "label", FIELD_TEXT, AT(label), 1, LABEL_TEXT, FIELD_OR_NUMBER, NULL,
      "Only images of the class with this name."},
+    SEED_ROW,
     GRID_ROWS(AT(look)),
 };
 const struct field_set picture_fields = {rows, sizeof rows / sizeof *rows};
 static const struct field image_rows[] = {
     {"", "scale", FIELD_INTEGER, AT(look.scale), 1, GRID_MAX_SCALE, 0, NULL,
      "The side in pixels of each of its pixels."},
+    SEED_ROW,
 };
 const struct field_set image_fields = {image_rows, sizeof image_rows / sizeof *image_rows};
 
@@ -88,6 +94,24 @@ static bool find_class(struct http_exchange *exchange, const struct picture_requ
     return found;
 }
 
+/* Reads the labels of all images. False: the response is the error. */
+static bool read_labels(struct http_exchange *exchange, struct store_session *session,
+                        struct picture_request *picture) {
+    if (!picture->is_digits) {
+        const enum store_status status =
+            store_dataset_labels(session, picture->row.id, &picture->all);
+        if (status != STORE_OK)
+            answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
+        return status == STORE_OK;
+    }
+    picture->all = malloc((size_t)picture->row.n * sizeof *picture->all);
+    if (picture->all)
+        dn_digits_draw(picture->seed, 0, (size_t)picture->row.n, NULL, picture->all);
+    else
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
+    return picture->all != NULL;
+}
+
 /* Finds the images to show. False: the response is the error. */
 static bool choose_images(struct http_exchange *exchange, struct store_session *session,
                           struct picture_request *picture) {
@@ -100,12 +124,8 @@ static bool choose_images(struct http_exchange *exchange, struct store_session *
     picture->labels = http_alloc(exchange, n * sizeof *picture->labels);
     if (!picture->places || !picture->labels)
         return false;
-    const enum store_status status =
-        classes ? store_dataset_labels(session, picture->row.id, &picture->all) : STORE_OK;
-    if (status != STORE_OK) {
-        answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
+    if (classes && !read_labels(exchange, session, picture))
         return false;
-    }
     choose(picture, classes, only);
     if (picture->n == 0)
         problem_field(exchange, "/first", "there are no such images from this one on");
@@ -113,6 +133,20 @@ static bool choose_images(struct http_exchange *exchange, struct store_session *
 }
 
 /* ------------------------------------------------------------------ their pixels */
+
+/* Images first..first+count-1 of the data set, into pixels [count][row.dim]. */
+static enum store_status read_range(struct store_session *session,
+                                    const struct picture_request *picture, size_t first,
+                                    size_t count, uint8_t *pixels) {
+    const size_t dim = (size_t)picture->row.dim;
+    if (!picture->is_digits)
+        return store_dataset_images(session, &picture->row, first, count, pixels);
+    for (size_t i = 0; i < count; i++) {
+        pool_pause();
+        dn_digits_draw(picture->seed, first + i, 1, pixels + i * dim, NULL);
+    }
+    return STORE_OK;
+}
 
 /* Reads images that lie next to each other at once. */
 static enum store_status read_pixels(struct store_session *session,
@@ -123,8 +157,7 @@ static enum store_status read_pixels(struct store_session *session,
         const size_t from = (size_t)picture->places[i];
         for (next = i + 1; next < n && (size_t)picture->places[next] == from + next - i;)
             next++;
-        status =
-            store_dataset_images(session, &picture->row, from, next - i, picture->pixels + i * dim);
+        status = read_range(session, picture, from, next - i, picture->pixels + i * dim);
     }
     return status;
 }
@@ -202,7 +235,7 @@ static void show_one(struct http_exchange *exchange, struct store_session *sessi
     if (!file || !line || !picture->pixels)
         return;
     const enum store_status status =
-        store_dataset_images(session, row, (size_t)picture->first, 1, picture->pixels);
+        read_range(session, picture, (size_t)picture->first, 1, picture->pixels);
     if (status != STORE_OK) {
         answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
         return;
@@ -220,9 +253,27 @@ static void answer_points(struct http_exchange *exchange) {
             "this data set has points, not images: points.png shows them");
 }
 
+/* The digits have no end, so there are as many as the request needs. */
+static void run_digits(struct http_exchange *exchange, struct picture_request *picture) {
+    const bool done = dataset_describe_digits(&picture->row);
+    picture->row.n =
+        picture->is_one ? DN_MAX_POINTS : picture->first + DN_DIGITS_CLASSES * (picture->n + 1LL);
+    if (done)
+        (picture->is_one ? show_one : show)(exchange, NULL, picture);
+    else
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
+}
+
 static void run(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct picture_request *picture = exchange->state;
+    const struct choice choice = {picture->format, picture->fields, picture};
+    const char *what = picture->is_one ? exchange->request.ids[1] : "images";
+    if (picture->is_digits) {
+        tag_answer(exchange, &choice, false, "digits %s", what);
+        run_digits(exchange, picture);
+        return;
+    }
     struct store_session *session = begin_reading(exchange);
     if (!session)
         return;
@@ -233,9 +284,7 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
     } else if (picture->row.height == 0) {
         answer_points(exchange);
     } else {
-        const struct choice choice = {picture->format, picture->fields, picture};
-        dataset_tag(exchange, &choice, picture->is_one ? exchange->request.ids[1] : "images",
-                    &picture->row);
+        dataset_tag(exchange, &choice, what, &picture->row);
         (picture->is_one ? show_one : show)(exchange, session, picture);
     }
     end_reading(exchange, session);
@@ -251,7 +300,9 @@ static void release(struct http_exchange *exchange) {
 static enum http_next start(struct http_exchange *exchange, struct picture_request *picture) {
     if (!(picture->format = format_of(exchange)) || !read_query(exchange, picture->fields, picture))
         return HTTP_REPLY;
-    if (fields_index(dn_pattern_names, exchange->request.ids[0]) >= 0) {
+    const int pattern = fields_index(dn_pattern_names, exchange->request.ids[0]);
+    picture->is_digits = pattern == DN_DIGITS;
+    if (pattern >= 0 && !picture->is_digits) {
         answer_points(exchange);
         return HTTP_REPLY;
     }

@@ -240,6 +240,10 @@ static void join_sources(const struct sources *sources) {
     dataset->dim = dimension(job, 0);
     dataset->classes =
         dataset->source_count > 1 ? dataset->source_count : job->uploads[0].class_count;
+    for (int k = 0; k < dataset->source_count; k++)
+        if (dataset->sources[k].pattern == DN_DIGITS)
+            problem_add(sources->wrong, "/dataset",
+                        "digits are images, and this version trains on points and tables only");
     for (int k = 1; k < dataset->source_count; k++)
         if (dimension(job, k) != dataset->dim)
             problem_add(sources->wrong, arena_format(sources->wrong->arena, "/dataset/%d", k),

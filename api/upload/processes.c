@@ -58,7 +58,8 @@ static const char *const which_names[] = {"x", "x0", NULL};
 static const struct field draw_rows[] = {
     {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL,
      "Number of points to draw; from an upload, at most this number, chosen at random. Default: "
-     "1,000 from a built-in data set, or the first 100,000 of an upload in the order of its file; "
+     "1,000 from a built-in data set (digits in JSON: 127), or the first 100,000 of an upload in "
+     "the order of its file; "
      "all "
      "of them in CSV, which has every cell as it was in the file. All images of an upload, but in "
      "JSON only as many as have 100,000 values."},
@@ -145,7 +146,7 @@ static bool fits_images(struct http_exchange *exchange, struct process *process)
     if (process->kind != DRAW)
         problem(exchange, PROBLEM_CANNOT_SAMPLE,
                 "this data set has images, which have no such paths: its points can be drawn");
-    else if (!process->set.row.pixels)
+    else if (!takes_images(process))
         problem(exchange, PROBLEM_NOT_ACCEPTABLE,
                 http_format(exchange,
                             "images have the formats json csv npy here, and "
@@ -164,12 +165,25 @@ static bool fits_images(struct http_exchange *exchange, struct process *process)
     return false;
 }
 
+static bool fits_digits(struct http_exchange *exchange, struct process *process) {
+    struct dataset_points *set = &process->set;
+    if (!dataset_describe_digits(&set->row) ||
+        !json_names(set->row.classes, &set->class_tree, set->classes, DN_MAX_CLASSES)) {
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
+        return false;
+    }
+    process->dim = set->row.dim;
+    return fits_images(exchange, process);
+}
+
 /* The checks that depend on the data set. */
 static bool fits_data(struct http_exchange *exchange, struct process *process) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     const char *id = exchange->request.ids[0];
     const struct dataset *row = &process->set.row;
     process->dim = 2;
+    if (process->pattern == DN_DIGITS)
+        return fits_digits(exchange, process);
     if (process->pattern < 0) {
         if (!dataset_load(exchange, id, takes_images(process), &process->set))
             return false;
@@ -227,6 +241,20 @@ static bool shuffle(struct process *process) {
     return process->order != NULL;
 }
 
+/* Digits first..first+count-1, as their values from 0 to 255. */
+static enum dn_status draw_digits(const struct process *process, size_t first, size_t count,
+                                  float *values) {
+    const size_t dim = (size_t)process->dim;
+    uint8_t pixels[DN_DIGITS_SIDE * DN_DIGITS_SIDE];
+    for (size_t i = 0; i < count; i++) {
+        pool_pause();
+        dn_digits_draw(process->seed, first + i, 1, pixels, NULL);
+        for (size_t j = 0; j < dim; j++)
+            values[i * dim + j] = pixels[j];
+    }
+    return DN_OK;
+}
+
 static enum dn_status some_points(struct http_exchange *exchange, struct point_stream *answer,
                                   size_t first, size_t count, const float **points,
                                   struct dn_error *error) {
@@ -236,6 +264,8 @@ static enum dn_status some_points(struct http_exchange *exchange, struct point_s
     if (!memory)
         return DN_NO_MEMORY;
     *points = process->memory = memory;
+    if (process->pattern == DN_DIGITS)
+        return draw_digits(process, first, count, memory);
     if (process->pattern >= 0)
         dn_pattern_draw((enum dn_pattern)process->pattern, process->seed, first, count, memory);
     else
@@ -243,8 +273,23 @@ static enum dn_status some_points(struct http_exchange *exchange, struct point_s
     return DN_OK;
 }
 
+/* Prepares for some_points: how many digits, and which they are. */
+static enum dn_status choose_digits(struct process *process) {
+    const int most =
+        format_is_json(process->format) ? IMAGES_JSON_VALUES / process->dim : PROCESS_DEFAULT;
+    process->n = process->n ? process->n : most;
+    const size_t n = (size_t)process->n;
+    process->labels = malloc(n * sizeof *process->labels);
+    if (!process->labels)
+        return DN_NO_MEMORY;
+    dn_digits_draw(process->seed, 0, n, NULL, process->labels);
+    return DN_OK;
+}
+
 /* Prepares for some_points. */
 static enum dn_status draw(struct process *process) {
+    if (process->pattern == DN_DIGITS)
+        return choose_digits(process);
     const bool is_json = format_is_json(process->format);
     const int all = (int)process->set.row.n;
     const int usual = is_csv(process)          ? all /* however large */
@@ -438,7 +483,7 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
                                      .dim = process->dim,
                                      .labels = process->labels,
                                      .classes = process->set.classes,
-                                     .columns = process->pattern >= 0 ? NULL : process->set.columns,
+                                     .columns = process->set.columns,
                                      .shape = {row->height, row->width, row->channels},
                                      .is_bytes = row->height > 0,
                                      .frames = process->frames,
@@ -484,10 +529,11 @@ static bool fits_schedule(struct http_exchange *exchange, const struct process *
 static enum http_next start(struct http_exchange *exchange, enum process_kind kind) {
     struct process *process = http_alloc(exchange, sizeof *process);
     const int pattern = fields_index(dn_pattern_names, exchange->request.ids[0]);
+    const bool is_open = kind == DRAW && (pattern < 0 || pattern == DN_DIGITS);
     if (!process)
         return HTTP_REPLY;
     *process = (struct process){.kind = kind,
-                                .n = kind == DRAW && pattern < 0 ? 0 : PROCESS_DEFAULT,
+                                .n = is_open ? 0 : PROCESS_DEFAULT,
                                 .diffusion = dn_presets[0].spec.diffusion,
                                 .pattern = pattern};
     process->diffusion.prediction_type = DN_V; /* allowed with every schedule */

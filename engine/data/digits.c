@@ -259,7 +259,10 @@ static void draw_image(uint64_t seed, uint64_t image, int digit, uint8_t *pixels
 
 void dn_digits_draw(uint64_t seed, uint64_t first, size_t n, uint8_t *pixels, int32_t *labels) {
     for (size_t i = 0; i < n; i++) {
-        labels[i] = label_of(seed, first + i);
-        draw_image(seed, first + i, labels[i], pixels + i * SIDE * SIDE);
+        const int label = label_of(seed, first + i);
+        if (labels)
+            labels[i] = label;
+        if (pixels)
+            draw_image(seed, first + i, label, pixels + i * SIDE * SIDE);
     }
 }

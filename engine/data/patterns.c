@@ -75,11 +75,15 @@ static const double three_two_three[] = {3.0 / 8, 2.0 / 8, 3.0 / 8};
 #define PATTERN(number, name, doc, ...) [number] = {__VA_ARGS__},
 static const struct pattern patterns[DN_PATTERN_COUNT] = {PATTERNS};
 #undef PATTERN
+#define DIGITS(row)                                                                                \
+    row(DN_DIGITS, "digits",                                                                       \
+        "Images of the digits 0 to 9 as if written by hand, 28x28 pixels, drawn from strokes: "    \
+        "as varied as those of MNIST, as many of each, and without end.")
 #define PATTERN(number, name, doc, ...) [number] = {name, doc},
-const struct dn_pattern_info dn_patterns[DN_PATTERN_COUNT] = {PATTERNS};
+const struct dn_pattern_info dn_patterns[DN_BUILTIN_COUNT] = {PATTERNS DIGITS(PATTERN)};
 #undef PATTERN
 #define PATTERN(number, name, doc, ...) [number] = name,
-const char *const dn_pattern_names[] = {PATTERNS NULL};
+const char *const dn_pattern_names[] = {PATTERNS DIGITS(PATTERN) NULL};
 
 /* From a pattern's own units to [-1, 1]. */
 static double pattern_scale(const struct pattern *pattern) {

@@ -53,7 +53,12 @@ Test(digits, an_image_does_not_depend_on_how_many_are_drawn) {
             cr_assert_arr_eq(part.labels, whole.labels + first, n * sizeof *part.labels);
             clear(&part);
         }
-    dn_digits_draw(7, 0, 0, NULL, NULL); /* none */
+    int32_t labels[10];
+    dn_digits_draw(7, 20, 10, NULL, labels);
+    cr_assert_arr_eq(labels, whole.labels + 20, sizeof labels);
+    uint8_t image[VALUES];
+    dn_digits_draw(7, 33, 1, image, NULL);
+    cr_assert_arr_eq(image, whole.pixels + (size_t)33 * VALUES, VALUES);
     clear(&whole);
 }
 

@@ -109,7 +109,8 @@ Test(patterns, points_lie_on_the_pattern_and_fill_it) {
         cr_assert(fabs(low + 1) < 2e-3 && fabs(high - 1) < 2e-3, "%s: %g..%g", name, low, high);
         cr_assert(low >= -1.000001 && high <= 1.000001);
     }
-    cr_assert_null(dn_pattern_names[DN_PATTERN_COUNT]);
+    cr_assert_str_eq(dn_pattern_names[DN_DIGITS], dn_patterns[DN_DIGITS].name);
+    cr_assert_null(dn_pattern_names[DN_BUILTIN_COUNT]);
 }
 
 Test(patterns, gaussians_have_no_shape) {

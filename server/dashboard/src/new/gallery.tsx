@@ -4,7 +4,7 @@ import { go } from "../hash";
 import { Legend } from "../legend";
 import { colorOf } from "../theme";
 import { choose, chosen, datasets, isChosen, titleOf, toggleClass } from "./form";
-import { isTable, TableThumbnail, Thumbnail } from "./thumbnail";
+import { ImageThumbnail, isTable, TableThumbnail, Thumbnail } from "./thumbnail";
 
 function Card({ set }: { set: Dataset }) {
   const at = chosen.value.findIndex((each) => each.id === set.id);
@@ -18,7 +18,9 @@ function Card({ set }: { set: Dataset }) {
         title={set.description ?? title}
         onClick={() => choose(set.id)}
       >
-        {isTable(set) ? (
+        {set.shape ? (
+          <ImageThumbnail set={set} />
+        ) : isTable(set) ? (
           <TableThumbnail set={set} />
         ) : (
           <Thumbnail id={set.id} {...(isClass ? { color: colorOf(at) } : {})} />

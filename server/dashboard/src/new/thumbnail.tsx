@@ -1,6 +1,6 @@
 // A data set as a small picture, which is loaded when it becomes visible.
 import { useEffect, useRef } from "preact/hooks";
-import type { Dataset } from "../api";
+import { type Dataset, url } from "../api";
 import { drawOf } from "../data";
 import { drawAlone } from "../stage/marks";
 import { Bars } from "../tables/bars";
@@ -29,6 +29,21 @@ export function Thumbnail({ id, color }: { id: string; color?: string }) {
   }, [id, shown]);
   return <canvas width={SIZE} height={SIZE} ref={ref} />;
 }
+
+const SHOWN = 4; // images in a row, and rows
+
+/** The first images, each class in a row; the style cuts off what is below. */
+export const ImageThumbnail = ({ set }: { set: Dataset }) => (
+  <img
+    alt=""
+    loading="lazy"
+    src={url(`/v1/datasets/${set.id}/images.png`, {
+      n: SHOWN * (set.classes?.length ?? SHOWN),
+      columns: SHOWN,
+      scale: 1,
+    })}
+  />
+);
 
 /** Whether a data set has columns that are no two coordinates of a picture. */
 export const isTable = ({ kind, dim, columns }: Dataset): boolean =>
