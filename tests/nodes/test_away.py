@@ -1,5 +1,6 @@
 """The database goes away and comes back: nobody waits in vain, nothing is lost, and training goes on where it was."""
 
+import concurrent.futures
 import contextlib
 import signal
 import threading
@@ -171,6 +172,29 @@ def test_a_network_that_says_nothing(node, proxy):
     assert (state["status"], state["attempt"]) == ("running", 1)
     assert node.post(f"/v1/jobs/{job}/cancel", {}).json["status"] in ("running", "cancelled")
     assert node.wait(job)["status"] == "cancelled"
+
+
+def test_connections_whose_server_has_gone_without_a_word(node, proxy):
+    """Of all that are lost one costs a request: whoever looks finds the server there, and not at work on what was asked."""
+    node.wait(node.submit(QUICK))
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:  # each needs a connection
+        list(pool.map(lambda _: node.get("/v1/jobs"), range(40)))
+    proxy.lose_server()
+    answers = [node.get("/v1/jobs") for _ in range(8)]
+    assert [answer.status for answer in answers[1:]] == [200] * 7 and (answers[0].status == 200 or refused(answers[0]))
+    assert not node.is_away() and node.lines("the database is away") == 0
+    job = node.submit(QUICK)
+    assert node.wait(job)["status"] == "succeeded"
+
+
+def test_a_slow_answer_is_not_taken_for_lost(beside, database, node):
+    """It takes longer than an answer that is lost, and the server is at work on it."""
+    assert node.post("/v1/datasets", **CSV).status == 201
+    beside.sql("ALTER TABLE dataset RENAME TO slow; CREATE VIEW dataset AS SELECT slow.* FROM slow, pg_sleep(4)", database)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: node.get("/v1/datasets?kind=upload"), range(2)))
+    assert [answer.status for answer in answers] == [200, 200], answers[0].body
+    assert node.lines("database error") == 0, node.read_log()
 
 
 def test_connections_that_are_cut_under_load(node, proxy, start, tmp_path):

@@ -37,7 +37,7 @@ bool postgresql_is_connected(const struct postgresql_session *session) {
 }
 
 bool postgresql_is_idle(const struct postgresql_session *session) {
-    if (!postgresql_is_connected(session) || session->has_grown ||
+    if (!postgresql_is_connected(session) || session->has_grown || contact_is_distrusted(session) ||
         pq.transactionStatus(session->connection) != PQTRANS_IDLE)
         return false;
     struct pollfd socket = {.fd = pq.socket(session->connection), .events = POLLIN};
@@ -103,6 +103,7 @@ bool postgresql_connect(struct postgresql_session *session, const char *uri, cha
     session->connection = pq.connectdbParams(keys, values, 1);
     session->is_refused = is_for_lack_of_room(session->connection, clock_monotonic() - began);
     session->generation++;
+    session->connected = began;
     if (postgresql_is_connected(session) && pq.setnonblocking(session->connection, 1) == 0) {
         pq.setNoticeProcessor(session->connection, ignore, NULL);
         /* What a client of a pooler sets, others would find set. */
@@ -135,8 +136,9 @@ enum store_status postgresql_take(struct postgresql_session *session) {
         return STORE_AWAY;
     const struct postgresql_store *store = session->store;
     const bool is_past_pooler = session->is_direct && store->direct;
-    if (postgresql_is_connected(session))
+    if (postgresql_is_connected(session) && !contact_is_distrusted(session))
         return STORE_OK;
+    postgresql_disconnect(session);
     if (!is_past_pooler && !contact_may_connect(session->store) && !session->is_vital)
         return STORE_AWAY;
     const bool is_connected = postgresql_connect(
@@ -175,6 +177,10 @@ static bool wait_for_server(struct postgresql_session *session, struct waiting *
         return errno == EINTR;
     if (ready > 0)
         *waiting = (struct waiting){waiting->patience, clock_monotonic(), DOUBT_SECONDS};
+    if (ready == 0 && contact_is_deaf(session, waiting->since)) {
+        contact_distrust(session->store);
+        return false;
+    }
     if (ready == 0 || !(socket.revents & ~POLLOUT))
         return true;
     const bool has_sent = pq.consumeInput(connection);

@@ -1,7 +1,9 @@
 #include "server/store/postgresql/contact.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/base/bell.h"
 #include "server/base/clock.h"
@@ -12,6 +14,21 @@
 enum { LOOK_SECONDS = 2 };  /* for an answer when somebody looks */
 #define FIRST_REFUSED   0.1 /* seconds until the next try after the first refusal, */
 #define LONGEST_REFUSED 2.0 /* and at most */
+
+/* An answer is lost if the server was not at work on it a while after it was asked, and still nothing
+ * has come a while after that. */
+#define LATE_SECONDS 1.0
+/* The sessions of this user that the server is at work for, the own one among them. It is not at work
+ * while it waits for its client. */
+#define SESSIONS_AT_WORK                                                                           \
+    "SELECT ' ' || string_agg(pid::text, ' ') || ' ' FROM pg_stat_activity WHERE state = 'active'" \
+    " AND usename = session_user AND wait_event_type IS DISTINCT FROM 'Client'"
+
+/* What somebody saw who looked. */
+struct sight {
+    double began, ended; /* monotonic seconds; 0: nobody has looked */
+    char *at_work;       /* of SESSIONS_AT_WORK; NULL: nothing is known of them */
+};
 
 /* A server that has no connection left for this one. */
 struct crowd {
@@ -25,8 +42,10 @@ struct contact {
     struct postgresql_session *session; /* of the one who looks */
     struct bell bell;                   /* rings when something is wrong */
     atomic_bool is_lost, is_in_doubt;
-    _Atomic double heard; /* monotonic time of the last sign of the database */
-    struct crowd crowd;   /* under the bell's mutex */
+    _Atomic double heard;      /* monotonic time of the last sign of the database */
+    struct crowd crowd;        /* under the bell's mutex, */
+    struct sight sight;        /* and this, too */
+    _Atomic double distrusted; /* connections that are older; monotonic seconds */
     unsigned seed;
 };
 
@@ -122,6 +141,48 @@ void contact_accepted(struct postgresql_store *store) {
                  clock_monotonic() - since);
 }
 
+bool contact_is_deaf(const struct postgresql_session *session, double since) {
+    struct contact *contact = session->store ? session->store->contact : NULL;
+    char own[16];
+    if (!contact || session->is_pooled) /* whose sessions are those of the pooler */
+        return false;
+    snprintf(own, sizeof own, " %d ", pq.backendPID(session->connection));
+    pthread_mutex_lock(&contact->bell.mutex);
+    const struct sight *sight = &contact->sight;
+    const bool is_deaf = sight->at_work && sight->began - since >= LATE_SECONDS &&
+                         clock_monotonic() - sight->ended >= LATE_SECONDS &&
+                         !strstr(sight->at_work, own);
+    pthread_mutex_unlock(&contact->bell.mutex);
+    return is_deaf;
+}
+
+void contact_distrust(struct postgresql_store *store) {
+    if (store && store->contact)
+        atomic_store(&store->contact->distrusted, clock_monotonic());
+}
+
+bool contact_is_distrusted(const struct postgresql_session *session) {
+    return session->store && session->store->contact &&
+           session->connected < atomic_load(&session->store->contact->distrusted);
+}
+
+/* What the server works on, as it says on the session of the one who looks. A server that does not
+ * tell that does not name this session, either. */
+static void note_sight(struct contact *contact, double began) {
+    struct postgresql_session *session = contact->session;
+    char own[16], *at_work = NULL;
+    snprintf(own, sizeof own, " %d ", pq.backendPID(session->connection));
+    if (postgresql_ask(session, SESSIONS_AT_WORK, &at_work) != STORE_OK ||
+        (at_work && !strstr(at_work, own))) {
+        free(at_work);
+        at_work = NULL;
+    }
+    pthread_mutex_lock(&contact->bell.mutex);
+    free(contact->sight.at_work);
+    contact->sight = (struct sight){began, clock_monotonic(), at_work};
+    pthread_mutex_unlock(&contact->bell.mutex);
+}
+
 static void find(struct contact *contact) {
     const double seconds = postgresql_away(&contact->store->base);
     contact_heard(contact->store);
@@ -132,7 +193,10 @@ static void find(struct contact *contact) {
 /* Is the database there? One that has no connection left for this one is. */
 static bool is_there(struct contact *contact, char *why, size_t size) {
     struct postgresql_session *session = contact->session;
+    const double began = clock_monotonic();
     const bool is_connected = postgresql_connect(session, contact->store->uri, why, size);
+    if (is_connected && !session->is_pooled)
+        note_sight(contact, began);
     postgresql_disconnect(session);
     return is_connected || session->is_refused;
 }
@@ -191,6 +255,7 @@ void contact_end(struct contact *contact) {
         return;
     bell_stop(&contact->bell);
     postgresql_disconnect(contact->session);
+    free(contact->sight.at_work);
     free(contact->session);
     free(contact);
 }

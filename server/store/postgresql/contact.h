@@ -13,6 +13,13 @@ bool contact_is_lost(const struct postgresql_store *store);
 void contact_heard(struct postgresql_store *store);
 /* It has not, for longer than usual: somebody should look. */
 void contact_doubt(struct postgresql_store *store);
+/* Has somebody looked meanwhile, and found that the server does nothing for this session, which has
+ * not heard from it since then (monotonic seconds)? What it has asked was lost, or the answer. */
+bool contact_is_deaf(const struct postgresql_session *session, double since);
+/* One connection was found lost without a word: others that are as old probably are, too. */
+void contact_distrust(struct postgresql_store *store);
+/* Is the connection of this session one of those? */
+bool contact_is_distrusted(const struct postgresql_session *session);
 /* It does not accept a connection, for this reason. If it has answered somebody since this moment
  * (monotonic seconds), it is there nevertheless. */
 void contact_lose(struct postgresql_store *store, double since, const char *why);

@@ -11,6 +11,7 @@
 
 /* What is used of it, without its prefix: PQclear is pq.clear. */
 #define LIBPQ_FUNCTIONS(FUNCTION)                                                                  \
+    FUNCTION(backendPID)                                                                           \
     FUNCTION(clear)                                                                                \
     FUNCTION(cmdStatus)                                                                            \
     FUNCTION(cmdTuples)                                                                            \

@@ -9,10 +9,15 @@
 
 #include "server/base/log.h"
 #include "server/store/nodes.h"
+#include "server/store/postgresql/contact.h"
 #include "server/store/postgresql/postgresql.h"
 #include "server/store/sql.h"
 
-enum { LISTEN_PATIENCE = 5 }; /* seconds until an answer to a short statement */
+enum {
+    LISTEN_PATIENCE = 5, /* seconds until an answer to a short statement */
+    LOOK_MS =
+        2000, /* between two looks whether others of this age were lost: nobody would notice */
+};
 
 struct listener {
     struct postgresql_session session;
@@ -81,8 +86,11 @@ static bool wait_for_news(struct postgresql_session *session, int wake, bool *is
                                {.fd = wake, .events = POLLIN}};
     if (!postgresql_is_connected(session)) /* lost while something was asked on it */
         return false;
-    if (poll(either, 2, -1) < 0)
+    const int ready = poll(either, 2, LOOK_MS);
+    if (ready < 0)
         return errno == EINTR;
+    if (ready == 0)
+        return !contact_is_distrusted(session);
     *is_woken = either[1].revents != 0;
     return !either[0].revents ||
            (pq.consumeInput(session->connection) && postgresql_is_connected(session));

@@ -15,6 +15,7 @@ struct postgresql_session {
     struct store_session base;
     PGconn *connection;             /* NULL: none; begin opens the writer's again */
     int generation;                 /* of the connection: statements were prepared on one */
+    double connected;               /* when that was made, in monotonic seconds */
     struct sql_statement *running;  /* whose rows are still arriving */
     int64_t changes;                /* rows that the last statement has changed */
     bool reads_alone;               /* a transaction that only begin_reading has begun */
@@ -66,7 +67,8 @@ bool postgresql_connect(struct postgresql_session *session, const char *uri, cha
 void postgresql_disconnect(struct postgresql_session *session);
 bool postgresql_is_connected(const struct postgresql_session *session);
 /* Is it of use for another transaction: connected, outside of one, without the memory of a large row,
- * and has the server nothing to say? Usually that would be why it has ended the connection. */
+ * and has the server nothing to say? Usually that would be why it has ended the connection. It is of
+ * none if others of its age were lost without a word. */
 bool postgresql_is_idle(const struct postgresql_session *session);
 /* For a session that reads or writes: the same, but not while the database is away. */
 enum store_status postgresql_take(struct postgresql_session *session);
