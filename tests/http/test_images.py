@@ -1,6 +1,8 @@
 """Data sets of images: uploads as IDX, NumPy arrays and archives of PNG files, and what is answered of them."""
 
+import contextlib
 import gzip
+import http.client
 import io
 import itertools
 import json
@@ -8,6 +10,7 @@ import os
 import pathlib
 import sqlite3
 import struct
+import threading
 import warnings
 import zipfile
 import zlib
@@ -15,7 +18,7 @@ import zlib
 import numpy
 import PIL.Image
 import pytest
-from conftest import Server, only_sqlite
+from conftest import Server, eventually, only_sqlite
 from test_payloads import MULTIPART, form, part
 from test_uploads import NPY, npy
 
@@ -61,6 +64,12 @@ def post(store, raw, content_type=NPY, query=""):
 def post_form(store, images, labels=None, query=""):
     parts = [part("images", images, "images")] + ([part("labels", labels, "labels")] if labels is not None else [])
     return post(store, form(*parts), MULTIPART, query)
+
+
+def post_quietly(server, raw):
+    """To a server that may be killed meanwhile."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        server.fetch("POST", "/v1/datasets", raw=raw, headers={"Content-Type": NPY})
 
 
 def made(answer):
@@ -346,6 +355,34 @@ def test_images_among_the_data_sets_and_deleted(start):
     assert server.request("DELETE", f"/v1/datasets/{dataset['id']}").status == 204
     assert server.sql("SELECT count(*) FROM blob WHERE refs > 0") == [(0,)]
     assert server.get(f"/v1/datasets/{dataset['id']}/images.png").status == 404
+
+
+@only_sqlite("a PostgreSQL has its own limits")
+def test_images_that_do_not_fit_leave_nothing(start):
+    """Most of their pieces are written when the limit is reached."""
+    server = start("--max-database", "16")
+    small, large = idx(random_images(100, 28, 28)), idx(random_images(25000, 28, 28))
+    made(post(server, small))
+    answer = post(server, large)
+    assert answer.status == 507 and answer.json["code"] == "database_full"
+    assert server.sql("SELECT count(*) FROM dataset") == [(1,)]
+    dataset = made(post(server, idx(random_images(12000, 28, 28))))  # what was written has made room
+    assert server.request("DELETE", f"/v1/datasets/{dataset['id']}").status == 204
+    made(post(server, idx(random_images(12001, 28, 28))))
+    eventually(lambda: server.sql("SELECT count(*) FROM piece") == [(10,)])  # 12001 images, and 100
+
+
+def test_a_server_that_is_killed_during_an_upload_leaves_no_pieces(start):
+    server = start()
+    raw = idx(random_images(60000, 28, 28))
+    sender = threading.Thread(target=post_quietly, args=(server, raw))
+    sender.start()
+    eventually(lambda: server.sql("SELECT count(*) FROM piece")[0][0] > 5)
+    server.kill()
+    sender.join()
+    server.start()
+    assert server.sql("SELECT count(*) FROM dataset") == [(0,)]
+    eventually(lambda: server.sql("SELECT (SELECT count(*) FROM piece), (SELECT count(*) FROM blob)") == [(0, 0)])
 
 
 def test_validating_stores_nothing(store):
