@@ -355,3 +355,36 @@ test("the form: limits in words, errors beside their fields, what a training tak
   assert.deepEqual(small, []);
   await close(page);
 });
+
+/** IDX, as MNIST has it: images of 8 x 8 pixels, the k-th of which is of the gray 12 k. */
+const idxOf = (n) => {
+  const head = Buffer.from([0, 0, 8, 3, 0, 0, 0, n, 0, 0, 0, 8, 0, 0, 0, 8]);
+  return Buffer.concat([head, Buffer.from(Array.from({ length: 64 * n }, (_, i) => 12 * Math.floor(i / 64)))]);
+};
+
+test("a file of images is understood, and the gallery shows them", async () => {
+  const page = await open(server, "#panel=file", { ...CALM, expected: /400/ });
+  await choose(page, "train-images-idx3-ubyte", idxOf(20));
+  await understood(page, "20 images of 8 × 8 pixels, gray");
+  await understood(page, "The model will learn images.");
+  assert.equal(await page.locator("dialog table").count(), 0);
+  await choose(page, "wrong", idxOf(20).subarray(1));
+  await page.locator("dialog").getByRole("alert").waitFor();
+  await close(page);
+  const headers = { ...server.headers, "Content-Type": "application/octet-stream" };
+  const address = `${server.url}v1/datasets`;
+  const made = await fetch(`${address}?name=grays`, { method: "POST", body: idxOf(20), headers });
+  const { id } = await made.json();
+  const other = await open(server, "#panel=new", CALM);
+  const card = other.locator(".card", { hasText: "grays" });
+  await card.scrollIntoViewIfNeeded();
+  const grays = () =>
+    card.locator("canvas").evaluate((canvas) => {
+      const at = (x, y) => canvas.getContext("2d").getImageData(x, y, 1, 1).data[0];
+      return [18, 56, 94].flatMap((y) => [18, 56, 94].map((x) => at(x, y)));
+    });
+  await until(async () => (await grays())[8] === 96, "the images are drawn");
+  assert.deepEqual(await grays(), [0, 12, 24, 36, 48, 60, 72, 84, 96]);
+  await close(other);
+  await fetch(`${address}/${id}`, { method: "DELETE", headers: server.headers });
+});

@@ -17,7 +17,7 @@ export function ChooseFile({ children }: { children: ComponentChildren }) {
       {children}
       <input
         type="file"
-        accept=".csv,.tsv,.tab,.txt,.data,.json,.ndjson,.jsonl,.npy,.gz,text/csv,application/json"
+        accept=".csv,.tsv,.tab,.txt,.data,.json,.ndjson,.jsonl,.npy,.zip,.gz,text/csv,application/json"
         onChange={(event) => {
           const picked = event.currentTarget.files?.[0];
           event.currentTarget.value = ""; // so that choosing the same file again is a change

@@ -4,7 +4,7 @@ import { go } from "../hash";
 import { Legend } from "../legend";
 import { colorOf } from "../theme";
 import { choose, chosen, datasets, isChosen, titleOf, toggleClass } from "./form";
-import { ImageThumbnail, isTable, TableThumbnail, Thumbnail } from "./thumbnail";
+import { isTable, TableThumbnail, Thumbnail } from "./thumbnail";
 
 function Card({ set }: { set: Dataset }) {
   const at = chosen.value.findIndex((each) => each.id === set.id);
@@ -18,12 +18,14 @@ function Card({ set }: { set: Dataset }) {
         title={set.description ?? title}
         onClick={() => choose(set.id)}
       >
-        {set.shape ? (
-          <ImageThumbnail set={set} />
-        ) : isTable(set) ? (
+        {isTable(set) ? (
           <TableThumbnail set={set} />
         ) : (
-          <Thumbnail id={set.id} {...(isClass ? { color: colorOf(at) } : {})} />
+          <Thumbnail
+            id={set.id}
+            hasImages={set.shape !== null}
+            {...(isClass ? { color: colorOf(at) } : {})}
+          />
         )}
         <span>{title}</span>
       </button>

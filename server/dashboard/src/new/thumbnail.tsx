@@ -1,6 +1,6 @@
 // A data set as a small picture, which is loaded when it becomes visible.
 import { useEffect, useRef } from "preact/hooks";
-import { type Dataset, url } from "../api";
+import { type Dataset, getBytes, url } from "../api";
 import { drawOf } from "../data";
 import { drawAlone } from "../stage/marks";
 import { Bars } from "../tables/bars";
@@ -8,13 +8,30 @@ import { ink } from "../theme";
 
 const SIZE = 112;
 const POINTS = 500;
+const IMAGES = { columns: 3, n: 9, scale: 1 };
 
-async function paint(canvas: HTMLCanvasElement, id: string, color: string): Promise<void> {
+async function paintImages(canvas: HTMLCanvasElement, id: string): Promise<void> {
+  const bytes = await getBytes(url(`/v1/datasets/${id}/images.png`, IMAGES));
+  const picture = await createImageBitmap(new Blob([bytes]));
+  const context = canvas.getContext("2d")!;
+  const side = Math.max(picture.width, picture.height); // there may be fewer rows
+  context.imageSmoothingEnabled = side > SIZE;
+  const [width, height] = [(picture.width * SIZE) / side, (picture.height * SIZE) / side];
+  context.drawImage(picture, (SIZE - width) / 2, (SIZE - height) / 2, width, height);
+}
+
+async function paintPoints(canvas: HTMLCanvasElement, id: string, color: string): Promise<void> {
   const points = (await drawOf(id)).subarray(0, 2 * POINTS);
   drawAlone(canvas, points, { colors: [color], of: null }, 1.3, 0.7);
 }
 
-export function Thumbnail({ id, color }: { id: string; color?: string }) {
+interface Of {
+  id: string;
+  color?: string;
+  hasImages?: boolean; // instead of points
+}
+
+export function Thumbnail({ id, color, hasImages = false }: Of) {
   const ref = useRef<HTMLCanvasElement>(null);
   const shown = color ?? ink.value.point;
   useEffect(() => {
@@ -22,32 +39,20 @@ export function Thumbnail({ id, color }: { id: string; color?: string }) {
       if (!seen?.isIntersecting) return;
       observer.disconnect();
       // If the picture cannot be loaded, the name below it remains.
-      void paint(seen.target as HTMLCanvasElement, id, shown).catch(() => undefined);
+      const canvas = seen.target as HTMLCanvasElement;
+      const painted = hasImages ? paintImages(canvas, id) : paintPoints(canvas, id, shown);
+      void painted.catch(() => undefined);
     });
     observer.observe(ref.current!);
     return () => observer.disconnect();
-  }, [id, shown]);
+  }, [id, shown, hasImages]);
   return <canvas width={SIZE} height={SIZE} ref={ref} />;
 }
 
-const SHOWN = 4; // images in a row, and rows
-
-/** The first images, each class in a row; the style cuts off what is below. */
-export const ImageThumbnail = ({ set }: { set: Dataset }) => (
-  <img
-    alt=""
-    loading="lazy"
-    src={url(`/v1/datasets/${set.id}/images.png`, {
-      n: SHOWN * (set.classes?.length ?? SHOWN),
-      columns: SHOWN,
-      scale: 1,
-    })}
-  />
-);
-
 /** Whether a data set has columns that are no two coordinates of a picture. */
-export const isTable = ({ kind, dim, columns }: Dataset): boolean =>
+export const isTable = ({ kind, shape, dim, columns }: Dataset): boolean =>
   kind === "upload" &&
+  shape === null &&
   (dim !== 2 || columns.some((each) => each.levels !== null && each.coordinate !== null));
 
 const LINES = 4;

@@ -91,7 +91,9 @@ function Reading() {
 }
 
 /** What would be trained on. */
-function planOf({ columns, label, classes, dim }: Preview): string {
+function planOf({ columns, label, classes, dim, shape }: Preview): string {
+  if (shape)
+    return `The model will learn images${classes ? ` of ${counted(classes.length, "class", "classes")}` : ""}.`;
   const wrong = Object.keys(faults.value).length;
   if (wrong > 0)
     return `${counted(wrong, "column")} cannot be used as ${wrong === 1 ? "it is" : "they are"}.`;
@@ -109,13 +111,19 @@ function Understood({ of }: { of: Preview }) {
   const isReady = isRight && isCurrent.value && doing.value === "";
   return (
     <>
-      <div class="data-file" aria-busy={doing.value !== ""}>
-        <Columns />
-        <Picture />
-      </div>
-      {of.classes && <Legend names={of.classes} />}
-      <Rows {...of} />
-      <Reading />
+      {of.shape ? (
+        of.classes && <p class="hint">Classes: {of.classes.join(", ")}</p>
+      ) : (
+        <>
+          <div class="data-file" aria-busy={doing.value !== ""}>
+            <Columns />
+            <Picture />
+          </div>
+          {of.classes && <Legend names={of.classes} />}
+          <Rows {...of} />
+          <Reading />
+        </>
+      )}
       <footer>
         <p role="status" class={isRight ? "plan" : "plan error"}>
           {doing.value || (isCurrent.value ? planOf(of) : "")}
@@ -136,6 +144,12 @@ function Understood({ of }: { of: Preview }) {
   );
 }
 
+function sizeOf({ n, columns, shape }: Preview): string {
+  if (!shape) return `${counted(n, "row")}, ${counted(columns.length, "column")}`;
+  const [height, width, channels] = shape;
+  return `${counted(n, "image")} of ${height} × ${width} pixels, ${channels === 1 ? "gray" : "in color"}`;
+}
+
 export function DataFile() {
   useEffect(() => {
     if (file.value) open(file.value);
@@ -145,8 +159,7 @@ export function DataFile() {
     <Dialog title="Train on a file" wide onClose={() => go({ panel: "" })}>
       {of && (
         <p>
-          <strong>{file.value?.name}</strong>: {counted(of.n, "row")}, {counted(of.columns.length, "column")}.{" "}
-          <ChooseFile>Choose another file</ChooseFile>
+          <strong>{file.value?.name}</strong>: {sizeOf(of)}. <ChooseFile>Choose another file</ChooseFile>
         </p>
       )}
       {trouble.value && (
@@ -160,8 +173,9 @@ export function DataFile() {
       ) : (
         <>
           <p class="drop-area">
-            Drop a table anywhere on this page, or <ChooseFile>browse</ChooseFile>. CSV, TSV, JSON, NDJSON and
-            NPY are understood, also compressed as .gz.
+            Drop a file anywhere on this page, or <ChooseFile>browse</ChooseFile>. CSV, TSV, JSON, NDJSON and
+            NPY are understood, also compressed as .gz; and images in IDX, as MNIST's, or as a .zip of PNG
+            files in a folder for each class.
           </p>
           {trouble.value && <Reading />}
           <p role="status" class="hint">
