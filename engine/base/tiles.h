@@ -101,10 +101,12 @@ static INLINE void put_column(size_t height, size_t width, size_t channels, size
 #pragma GCC unroll 4
     for (size_t r = 0; r < 4; r++) {
         const size_t y = 2 * row + r - 1; /* wraps around above the picture */
+        if (y >= height)
+            continue;
         float *to = image + (y * width + x) * channels;
-        if (y < height && r < 2 && row > 0)
+        if (r < 2 && row > 0)
             store(to, load(to) + d[r]);
-        else if (y < height)
+        else
             store(to, d[r]);
     }
 }
