@@ -14,7 +14,7 @@ export UBSAN_OPTIONS="log_path=$PWD/$logs/ubsan:print_stacktrace=1"
 export LSAN_OPTIONS="suppressions=$PWD/tests/leaks.txt:print_suppressions=0"
 
 # Three at a time, for most tests wait more than they compute; the longest first, so that all end at about the same time.
-parts="browser http fault postgresql restart unit nodes client fuzz dashboard"
+parts="browser http nodes fault postgresql restart unit client fuzz dashboard"
 case $build in
 *sanitize*) # kills, full disks and a browser tell it nothing new, and take their time in the ordinary build
     parts="http restart unit postgresql client fuzz"
