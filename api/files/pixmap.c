@@ -2,6 +2,7 @@
 
 #include <png.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { RGBA = 4, HEADER = 24 /* bytes up to the height */, MOST_CHUNK = 1 << 16 };
@@ -32,6 +33,18 @@ static void fail(png_structp png, png_const_charp why) {
 
 static void go_on(png_structp png, png_const_charp why) {
     (void)png, (void)why;
+}
+
+static png_voidp allocate(png_structp png, png_alloc_size_t size) {
+    struct pixmap *pixmap = png_get_mem_ptr(png);
+    void *memory = malloc(size);
+    pixmap->no_memory |= !memory;
+    return memory;
+}
+
+static void release(png_structp png, png_voidp memory) {
+    (void)png;
+    free(memory);
 }
 
 static int side_at(const unsigned char *at) {
@@ -81,6 +94,7 @@ static void compose(const struct source *source, struct pixmap *pixmap) {
 bool pixmap_read_png(struct pixmap *pixmap, const unsigned char *bytes, size_t length) {
     struct source source = {.at = bytes, .left = length, .pixmap = pixmap};
     pixmap->width = pixmap->height = 0;
+    pixmap->no_memory = false;
     snprintf(pixmap->wrong, sizeof pixmap->wrong, "it is not a PNG file");
     if (length < HEADER || png_sig_cmp(bytes, 0, 8) != 0)
         return false;
@@ -89,7 +103,8 @@ bool pixmap_read_png(struct pixmap *pixmap, const unsigned char *bytes, size_t l
     snprintf(pixmap->wrong, sizeof pixmap->wrong, "it is too large");
     if (pixmap->width > PIXMAP_MAX_SIDE || pixmap->height > PIXMAP_MAX_SIDE)
         return false;
-    png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &source, fail, go_on);
+    png_structp png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &source, fail, go_on, pixmap,
+                                               allocate, release);
     png_infop info = png ? png_create_info_struct(png) : NULL;
     const bool is_read = info && setjmp(png_jmpbuf(png)) == 0 && (decode(png, info, &source), true);
     png_destroy_read_struct(&png, &info, NULL);

@@ -14,7 +14,8 @@ struct pixmap {
     int width, height;
     bool is_gray; /* red, green and blue are the same everywhere */
     uint8_t rgb[PIXMAP_MAX_SIDE * PIXMAP_MAX_SIDE * 3]; /* [height][width][3] */
-    char wrong[PIXMAP_WRONG];                           /* why there is no picture */
+    bool no_memory;
+    char wrong[PIXMAP_WRONG]; /* why there is no picture */
 };
 
 /* Reads a file of any color type and bit depth: 16 bits become 8, what is transparent lies on

@@ -167,25 +167,27 @@ void zip_close(struct zip *zip) {
 /* ------------------------------------------------------------------ the files */
 
 /* Inflates without a header (RFC 1951), to exactly the size of the entry. */
-static bool inflate_entry(const struct zip_entry *entry, unsigned char *bytes) {
+static enum zip_outcome inflate_entry(const struct zip_entry *entry, unsigned char *bytes) {
     unsigned char none;
     z_stream stream = {.next_in = (Bytef *)(uintptr_t)entry->packed,
                        .avail_in = (uInt)entry->packed_size,
                        .next_out = entry->size ? bytes : &none,
                        .avail_out = (uInt)entry->size};
     if (inflateInit2(&stream, -15) != Z_OK)
-        return false;
+        return ZIP_NO_MEMORY;
     const int result = inflate(&stream, Z_FINISH);
     const bool is_whole =
         result == Z_STREAM_END && stream.avail_in == 0 && stream.total_out == entry->size;
     inflateEnd(&stream);
-    return is_whole;
+    return result == Z_MEM_ERROR ? ZIP_NO_MEMORY : is_whole ? ZIP_READ : ZIP_DAMAGED;
 }
 
-bool zip_read(const struct zip_entry *entry, unsigned char *bytes) {
-    if (!entry->is_deflated)
+enum zip_outcome zip_read(const struct zip_entry *entry, unsigned char *bytes) {
+    enum zip_outcome outcome = ZIP_READ;
+    if (entry->is_deflated)
+        outcome = inflate_entry(entry, bytes);
+    else
         memcpy(bytes, entry->packed, entry->size);
-    else if (!inflate_entry(entry, bytes))
-        return false;
-    return crc32(0, bytes, (uInt)entry->size) == entry->check;
+    const bool is_right = outcome == ZIP_READ && crc32(0, bytes, (uInt)entry->size) == entry->check;
+    return is_right || outcome != ZIP_READ ? outcome : ZIP_DAMAGED;
 }

@@ -32,8 +32,8 @@ bool zip_is(const char *bytes, size_t length);
  * why. The caller calls zip_close in any case. */
 bool zip_open(struct zip *zip, const char *bytes, size_t length);
 void zip_close(struct zip *zip);
-/* Unpacks an entry into bytes [entry->size], and checks it. False: it is damaged, or there is no
- * memory. */
-bool zip_read(const struct zip_entry *entry, unsigned char *bytes);
+/* Unpacks an entry into bytes [entry->size], and checks it. */
+enum zip_outcome { ZIP_READ, ZIP_DAMAGED, ZIP_NO_MEMORY };
+enum zip_outcome zip_read(const struct zip_entry *entry, unsigned char *bytes);
 
 #endif

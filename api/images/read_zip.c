@@ -197,36 +197,49 @@ static bool put(struct gallery *gallery, size_t place) {
     return true;
 }
 
-/* Reads a file to the current picture. The first one tells the size of all. */
-static bool open_picture(struct gallery *gallery, size_t place) {
-    const struct zip_entry *file = &gallery->files[place];
-    struct images *images = &gallery->reading->images;
+static bool is_too_large(const struct pixmap *pixmap) {
+    return pixmap->width > PIXMAP_MAX_SIDE || pixmap->height > PIXMAP_MAX_SIDE;
+}
+
+/* Reads a file to the current picture. False, with an error: it is damaged, or not PNG. */
+static bool open_picture(struct gallery *gallery, const struct zip_entry *file) {
     struct pixmap *pixmap = &gallery->pixmap;
-    if (!zip_read(file, gallery->bytes))
+    const enum zip_outcome outcome = zip_read(file, gallery->bytes);
+    if (outcome == ZIP_DAMAGED)
         return images_unreadable(gallery->reading, PROBLEM_INVALID_UPLOAD,
                                  "the zip archive cannot be read: %.*s is damaged", shown(file),
                                  file->name);
-    const bool is_read = pixmap_read_png(pixmap, gallery->bytes, file->size);
-    if (!is_read && pixmap->width <= PIXMAP_MAX_SIDE && pixmap->height <= PIXMAP_MAX_SIDE)
-        return refuse(gallery, file, pixmap->wrong);
-    if (place == 0 && !images_make(gallery->reading, gallery->count, (size_t)pixmap->height,
-                                   (size_t)pixmap->width, 1))
+    const bool is_read = outcome == ZIP_READ && pixmap_read_png(pixmap, gallery->bytes, file->size);
+    if (outcome == ZIP_NO_MEMORY || (!is_read && pixmap->no_memory)) {
+        gallery->reading->no_memory = true;
         return false;
-    if (pixmap->height != images->height || pixmap->width != images->width)
-        return images_refuse(gallery->reading, "/images",
-                             "%.*s has %d x %d pixels, but %.*s has %d x %d: all images must have "
-                             "one size",
-                             shown(file), file->name, pixmap->height, pixmap->width,
-                             shown(&gallery->files[0]), gallery->files[0].name, images->height,
-                             images->width);
-    return true;
+    }
+    return is_read || is_too_large(pixmap) || refuse(gallery, file, pixmap->wrong);
+}
+
+/* The first picture tells the size of all. False, with an error: it cannot be, or is another one. */
+static bool check_size(struct gallery *gallery, size_t place) {
+    const struct zip_entry *first = &gallery->files[0], *file = &gallery->files[place];
+    const struct images *images = &gallery->reading->images;
+    const struct pixmap *pixmap = &gallery->pixmap;
+    if (place == 0)
+        return images_make(gallery->reading, gallery->count, (size_t)pixmap->height,
+                           (size_t)pixmap->width, 1);
+    if (pixmap->height == images->height && pixmap->width == images->width)
+        return true;
+    return images_refuse(gallery->reading, "/images",
+                         "%.*s has %d x %d pixels, but %.*s has %d x %d: all images must have one "
+                         "size",
+                         shown(file), file->name, pixmap->height, pixmap->width, shown(first),
+                         first->name, images->height, images->width);
 }
 
 static bool read_all(struct gallery *gallery) {
     if (!choose_files(gallery))
         return false;
     for (size_t i = 0; i < gallery->count; i++) {
-        if (!open_picture(gallery, i) || !put(gallery, i))
+        if (!open_picture(gallery, &gallery->files[i]) || !check_size(gallery, i) ||
+            !put(gallery, i))
             return false;
         pool_pause();
     }

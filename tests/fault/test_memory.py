@@ -3,10 +3,14 @@
 import collections
 import gzip
 import http.client
+import io
 import itertools
+import struct
 import time
+import zipfile
 
 import harness
+import PIL.Image
 import pytest
 from harness import ENDED, PATIENCE, QUICK, SOAK, http_conftest
 
@@ -21,6 +25,23 @@ ROWS = ["2020-01-31,a,u,1.5", "2020-02-29,b,v,NA", ",c,w,2", "2020-03-01,a,u,7",
 TABLE = "id,day,k,l,v\n" + "".join(f"{i},{row}\n" for i, row in enumerate(ROWS * 10))
 FORM = (b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv.gz"\r\n'
         b"Content-Type: text/csv; charset=windows-1252\r\n\r\n" + PACKED + b"\r\n--b--\r\n")  # fmt: skip
+# Images of 4 x 4 pixels with labels in a file of their own, and pictures in folders.
+DIGITS = b"".join(b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n' % name + gzip.compress(data) + b"\r\n" for name, data in (
+    (b"images", struct.pack(">HBB3I", 0, 8, 3, 6, 4, 4) + bytes(range(96))), (b"labels", struct.pack(">HBBI", 0, 8, 1, 6) + b"\0\1\2" * 2),
+)) + b"--b--\r\n"  # fmt: skip
+
+
+def archive():
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        for k in range(4):
+            picture = io.BytesIO()
+            PIL.Image.frombytes("RGB" if k == 2 else "L", (4, 4), bytes(range(48 if k == 2 else 16))).save(picture, "png")
+            file.writestr(f"{k % 2}/{k}.png", picture.getvalue())
+    return out.getvalue()
+
+
+ARCHIVE = archive()
 
 
 class Connection:
@@ -72,6 +93,7 @@ READS = {
     "evaluation": ("GET", "/v1/models/{job}/evaluation?n=100", None, {}, {200}),
     "points": ("GET", "/v1/datasets/heart/points.npy?n=20", None, {}, {200}),
     "forward": ("GET", "/v1/datasets/moons/forward?n=5&frames=3", None, {}, {200}),
+    "images.png": ("GET", "/v1/datasets/digits/images.png?n=20", None, {}, {200}),
     "optimal": ("GET", "/v1/datasets/spiral/optimal?n=5&frames=3", None, {}, {200}),
     "readiness": ("GET", "/readyz", None, {}, {200}),
     "metrics": ("GET", "/metrics", None, {}, {200}),
@@ -84,6 +106,8 @@ WRITES = {
     "upload": ("POST", "/v1/datasets?name=mine", CSV, {"Content-Type": "text/csv"}, {201}),
     "records": ("POST", "/v1/datasets", '[{"x": "\\u0031", "label": "a"}, {"x": "2,5", "y": 1}, {"x": 3, "y": null}]', JSON, {201}),
     "table": ("POST", "/v1/datasets", TABLE, {"Content-Type": "text/csv"}, {201}),
+    "images": ("POST", "/v1/datasets", DIGITS, {"Content-Type": "multipart/form-data; boundary=b"}, {201}),
+    "archive": ("POST", "/v1/datasets", ARCHIVE, {"Content-Type": "application/zip"}, {201}),
     "form": ("POST", "/v1/datasets", FORM, {"Content-Type": "multipart/form-data; boundary=b"}, {201}),
     "import": ("POST", "/v1/models?name=mine", "weights", {"Content-Type": "application/octet-stream"}, {201}),
 }
