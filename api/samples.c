@@ -6,12 +6,14 @@
 #include "api/contract/openapi.h"
 #include "api/samples.h"
 #include "api/samples_given.h"
+#include "api/samples_images.h"
 #include "api/spec/cost.h"
 #include "api/upload/label.h"
 
 enum { SAMPLES_DEFAULT = 1000 };
 
 static const char *const which_names[] = {"x", "x0", NULL};
+static const char *const dtype_names[] = {"f32", "u8", NULL};
 
 #define AT(member) offsetof(struct sampling, request.member)
 static const char *const missing_names[] = {"drawn", "never", NULL};
@@ -26,7 +28,10 @@ static const struct field rows[] = {
      "Missing cells of a table are drawn as they are in its data (the default), or never: they are "
      "drawn again given the row's other cells, in up to three further passes, or by the values of "
      "their column alone if the model cannot be given any."},
-    {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL, "Number of points to draw."},
+    {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL,
+     "Number of points to draw, 1,000 by default. Of images: 100 by default, fewer in pictures of "
+     "trajectories and where there is no room for so many. In JSON, images have at most 100,000 "
+     "values."},
     {"", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL,
      "Seed of the start noise and of the fresh noise of each step."},
     {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names,
@@ -80,6 +85,10 @@ static const struct field rows[] = {
     LOOK_SIZE_ROW(offsetof(struct sampling, look)),
     LOOK_THEME_ROW(offsetof(struct sampling, look)),
     LOOK_AXES_ROWS(offsetof(struct sampling, look)),
+    GRID_ROWS(offsetof(struct sampling, look.grid)),
+    {"", "dtype", FIELD_CHOICE, offsetof(struct sampling, dtype), 0, 0, 0, dtype_names,
+     "Of images in npy: f32 (the default), or u8: rounded to bytes from 0 to 255, as the data "
+     "are."},
     /* trajectories only */
     LOOK_FPS_ROW(offsetof(struct sampling, look)),
     {"", "which", FIELD_CHOICE, offsetof(struct sampling, which), 0, 0, 0, which_names,
@@ -321,23 +330,29 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     struct dn_sample_request *request = &sampling->request;
     const int dim = dn_model_dim(model);
-    if (request->n == 0)
+    const bool are_images = samples_are_images(model);
+    if (are_images && !samples_images_accept(exchange, sampling))
+        return false;
+    if (request->n == 0 && !are_images)
         request->n = SAMPLES_DEFAULT;
     request->never_missing = sampling->missing > 0;
     if (!samples_given_fit(exchange, sampling, model, &sampling->loaded->row, &wrong))
         return false;
     sampling_fit(request, model, &wrong);
     fit_label(sampling, model, &wrong);
-    find_axes(sampling, dim, &wrong);
+    if (!are_images)
+        find_axes(sampling, dim, &wrong);
     if (sampling->is_trajectory && !choose_frames(exchange, sampling, model))
         return false;
+    if (are_images)
+        samples_images_fit(sampling, model, &wrong);
     if (request->noise && sampling->noise_dim != dim)
         problem_add(&wrong, "/noise", "has %d coordinates, but the model has %d",
                     sampling->noise_dim, dim);
     if (sampling->is_trajectory)
         point_stream_check_size(request->n, request->frames, dim, &wrong);
     if (!problem_none(exchange, &wrong) ||
-        (sampling->is_trajectory &&
+        (sampling->is_trajectory && !are_images &&
          !format_fits(exchange, sampling->format, &sampling->look, request->frames)))
         return false;
     return cost_fits(exchange, model, request);

@@ -39,6 +39,7 @@ struct sampling {
     bool is_unread; /* the body is large or a file, and has not been read yet */
     bool is_file;   /* it is CSV: rows */
     const struct format *format;
+    int dtype;                   /* of images: index into dtype_names */
     int which;                   /* of a trajectory: index into which_names */
     int *timesteps;              /* of a trajectory: [request.frames] */
     struct loaded_model *loaded; /* in the arena */

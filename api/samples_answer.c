@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #include "api/contract/openapi.h"
+#include "api/images/film.h"
+#include "api/samples_images.h"
 #include "server/base/clock.h"
 #include "server/base/counters.h"
 #include "server/threads/split.h"
@@ -55,7 +57,13 @@ struct ranges {
     struct dn_error error;
 };
 
-enum { RANGE = 250 }; /* points; a small network takes about a millisecond */
+/* Points that one thread computes at a time: a small network takes about a millisecond for a step of
+ * so many, that of images a few. */
+enum { RANGE_POINTS = 250, RANGE_IMAGES = 8 };
+
+static int range_of(const struct dn_model *model) {
+    return samples_are_images(model) ? RANGE_IMAGES : RANGE_POINTS;
+}
 
 static float *offset(float *values, size_t count) {
     return values ? values + count : NULL;
@@ -63,7 +71,8 @@ static float *offset(float *values, size_t count) {
 
 static void sample_range(void *argument, int part) {
     struct ranges *ranges = argument;
-    const int dim = dn_model_dim(ranges->model), first = part * RANGE;
+    const int range = range_of(ranges->model);
+    const int dim = dn_model_dim(ranges->model), first = part * range;
     const struct dn_sample_result *whole = ranges->result;
     struct dn_sample_request request = *ranges->request;
     const size_t at = (size_t)first * (size_t)dim;
@@ -76,7 +85,7 @@ static void sample_range(void *argument, int part) {
         .values = whole->values ? whole->values + at : NULL,
     };
     request.first += first;
-    request.n = left < RANGE ? left : RANGE;
+    request.n = left < range ? left : range;
     if (request.noise)
         request.noise += at;
     struct dn_error error = {""};
@@ -99,7 +108,7 @@ static enum dn_status sample(struct http_exchange *exchange, struct run *run,
                             .result = result,
                             .exchange = exchange,
                             .mutex = PTHREAD_MUTEX_INITIALIZER};
-    const int parts = (request->n + RANGE - 1) / RANGE;
+    const int range = range_of(run->loaded->model), parts = (request->n + range - 1) / range;
     split_run(service_of(exchange)->pool, parts, sample_range, &ranges);
     pthread_mutex_destroy(&ranges.mutex);
     *error = ranges.error;
@@ -222,7 +231,7 @@ static bool reserve(struct http_exchange *exchange, const struct run *run) {
     const struct dn_sample_request *request = &run->request;
     const size_t point = (size_t)run->dim * sizeof *run->memory;
     const size_t n = (size_t)request->n, frames = 2 * (size_t)request->frames;
-    const size_t parts = (n + RANGE - 1) / RANGE;
+    const size_t range = (size_t)range_of(run->loaded->model), parts = (n + range - 1) / range;
     const size_t threads = (size_t)pool_threads(service_of(exchange)->pool);
     return http_reserve(exchange, n * sizeof *run->labels + n * frames * point +
                                       (parts < threads ? parts : threads) *
@@ -238,6 +247,17 @@ static bool make_labels(struct http_exchange *exchange, struct run *run) {
     for (int i = 0; run->labels && i < request->n; i++)
         run->labels[i] = dn_sample_label(run->loaded->model, request, i);
     return run->labels != NULL;
+}
+
+static struct grid_shape shape_of(const struct dn_model *model) {
+    const struct dn_dataset_spec *set = &dn_model_spec(model)->dataset;
+    return (struct grid_shape){set->height, set->width, set->channels};
+}
+
+/* False: the picture would be too large; the error is already the response. */
+static bool picture_fits(struct http_exchange *exchange, const struct point_stream *answer) {
+    return !answer->layout.shape.height || answer->format->panels == 0 ||
+           film_fits(exchange, answer->format, &answer->layout, &answer->look);
 }
 
 void sampling_answer(struct http_exchange *exchange) {
@@ -271,6 +291,8 @@ void sampling_answer(struct http_exchange *exchange) {
                    .form = sampling->is_trajectory ? NULL : sampling->form,
                    .known = sampling->known,
                    .draws = request->draws,
+                   .shape = shape_of(model),
+                   .is_bytes = sampling->dtype == 1 && samples_are_images(model),
                    .frames = request->frames,
                    .timesteps = sampling->timesteps,
                    .which_x0 = sampling->which == 1,
@@ -284,6 +306,10 @@ void sampling_answer(struct http_exchange *exchange) {
         .clear = run_clear,
         .owner = run,
     };
+    if (!picture_fits(exchange, answer)) {
+        run_clear(answer);
+        return;
+    }
     enum dn_status status = sampling->is_trajectory ? all_frames(exchange, answer) : DN_OK;
     answer->held = run->room * (sizeof *run->memory + run->has_values * sizeof *run->values);
     if (status == DN_OK) {

@@ -9,6 +9,7 @@
 #include "api/format/png.h"
 #include "api/format/svg.h"
 #include "api/format/text_table.h"
+#include "api/images/film.h"
 #include "server/http/content.h"
 #include "server/http/router.h"
 
@@ -76,16 +77,31 @@ static void trajectory_txt(struct buffer *out, const struct picture *picture) {
     }
 }
 
+/* Images are shown as they are. */
+static void points_png(struct buffer *out, const struct picture *picture) {
+    (picture->layout.shape.height ? film_samples : png_points)(out, picture);
+}
+
+static void trajectory_png(struct buffer *out, const struct picture *picture) {
+    (picture->layout.shape.height ? film_strips : png_trajectory)(out, picture);
+}
+
+static void trajectory_gif(struct buffer *out, const struct picture *picture) {
+    (picture->layout.shape.height ? film_animation : gif_trajectory)(out, picture);
+}
+
 /* ------------------------------------------------------------------ the table */
 
 static const struct format formats[] = {
     {"json", "application/json", "", NULL, NULL, &pieces_json, &pieces_frames_json, 0, 0},
     {"csv", "text/csv", "", NULL, NULL, &pieces_csv, NULL, 0, 0},
     {"ndjson", "application/x-ndjson", "", NULL, NULL, NULL, &pieces_ndjson, 0, 0},
-    {"npy", "application/octet-stream", "which", NULL, NULL, &pieces_npy, &pieces_npy, 0, 0},
+    {"npy", "application/octet-stream", "which dtype", NULL, NULL, &pieces_npy, &pieces_npy, 0, 0},
     {"svg", "image/svg+xml", "size theme x y", svg_points, NULL, NULL, NULL, 0, 0},
-    {"png", "image/png", "size theme which x y", png_points, png_trajectory, NULL, NULL, 5, 1},
-    {"gif", "image/gif", "size theme fps x y", NULL, gif_trajectory, NULL, NULL, 101, 2},
+    {"png", "image/png", "size theme which x y columns scale", points_png, trajectory_png, NULL,
+     NULL, 5, 1},
+    {"gif", "image/gif", "size theme fps x y columns scale", NULL, trajectory_gif, NULL, NULL, 101,
+     2},
     {"txt", "text/plain", "which x y", points_txt, trajectory_txt, NULL, NULL, 0, 0},
     {"safetensors", "application/octet-stream", "", NULL, NULL, NULL, &pieces_frames_safetensors, 0,
      0},
@@ -98,7 +114,7 @@ bool format_is_json(const struct format *format) {
 }
 
 bool format_ignores(const struct format *format, const char *parameter) {
-    static const char options[] = "size theme fps which x y";
+    static const char options[] = "size theme fps which x y columns scale dtype";
     const size_t length = strlen(parameter);
     return router_has_word(options, parameter, length) &&
            !router_has_word(format->options, parameter, length);
@@ -110,7 +126,7 @@ bool format_says_duration(const struct format *format) {
 
 bool format_has_axes(const struct format *format, const struct layout *layout) {
     const bool lists_rows = layout->form && format->points == points_txt;
-    return !lists_rows && !format_ignores(format, "x");
+    return !lists_rows && !layout->shape.height && !format_ignores(format, "x");
 }
 
 enum { PICTURE_SIZE = 320, PICTURE_MAX_PIXELS = 64000000 }; /* default; of all frames */
@@ -135,6 +151,8 @@ size_t format_whole_bytes(const struct format *format, const struct layout *layo
         POINT_BYTES = 128 /* a circle of an SVG, in a buffer that doubles */,
         STRIP_BYTES = 8 /* per pixel, with its raster */
     };
+    if (layout->shape.height)
+        return film_bytes(format, layout, look);
     const size_t size = (size_t)(look->size ? look->size : PICTURE_SIZE);
     const size_t panels = (size_t)(layout->frames ? layout->frames : 1) *
                           (size_t)(format->panels ? format->panels : 1);

@@ -73,6 +73,11 @@ void grid_row(const struct grid *grid, const uint8_t *pixels, int y, uint8_t *ro
 void grid_png(struct buffer *out, const struct grid *grid, const uint8_t *pixels,
               const char *title);
 
+/* A value of an image as a byte: rounded, and cut off at 0 and 255. What is not a number is 0. */
+static inline uint8_t grid_pixel(float value) {
+    return value > 0 ? value < 255 ? (uint8_t)(value + 0.5f) : 255 : 0;
+}
+
 /* The maximum memory that grid_png needs, with the file. */
 size_t grid_png_bytes(const struct grid *grid);
 

@@ -131,7 +131,7 @@ static void npy_rows(struct buffer *out, const struct layout *layout, const floa
     if (!layout->is_bytes)
         raw_rows(out, layout, points, first, count);
     for (size_t i = 0; bytes && i < values; i++)
-        bytes[i] = (char)(uint8_t)points[i];
+        bytes[i] = (char)grid_pixel(points[i]);
     out->length += bytes ? values : 0;
 }
 

@@ -32,7 +32,7 @@ struct layout {
     const char *const *known;
     int draws;
     /* Of images, dim = height * width * channels: the array of a npy has these dimensions, and
-     * is_bytes: values from 0 to 255, each of which is a byte of it. height 0: points. */
+     * is_bytes: values from 0 to 255, each of which becomes a byte of it. height 0: points. */
     struct grid_shape shape;
     bool is_bytes;
     int frames;           /* of x in a trajectory; 0: this is not a trajectory */

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "api/format/grid.h"
 #include "engine/denoise.h"
 
 /* The options for the look of a picture; all zero: the defaults. */
@@ -16,6 +17,7 @@ struct look {
     int theme; /* index into theme_names */
     int fps;   /* of an animation; 0: the default */
     char x[LOOK_NAME_BYTES + 1], y[LOOK_NAME_BYTES + 1]; /* columns along the axes; "": open */
+    struct grid_look grid;                               /* of images */
 };
 
 enum { LOOK_MIN_SIZE = 64, LOOK_MAX_SIZE = 2048, LOOK_MAX_FPS = 50 };

@@ -14,6 +14,11 @@ enum {
     MAX_VALUES = 8000000,   /* in a trajectory */
 };
 
+int point_stream_most(int n, int frames, int dim) {
+    const long long most = MAX_VALUES / ((2LL * frames - 1) * dim);
+    return most < 1 ? 1 : most < n ? (int)most : n;
+}
+
 void point_stream_check_size(int n, int frames, int dim, struct problem_fields *wrong) {
     const long long each = (2LL * frames - 1) * dim; /* numbers of a point, in x and x0 */
     if (n * each > MAX_VALUES)

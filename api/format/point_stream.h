@@ -40,6 +40,9 @@ struct point_stream {
 /* Responds to the exchange, on the pool, and calls clear. `answer` is in the arena. */
 void point_stream_send(struct http_exchange *exchange, struct point_stream *answer);
 
+/* Of n points, as many as a trajectory may have, but at least one. */
+int point_stream_most(int n, int frames, int dim);
+
 /* Whether a trajectory is short enough for one response; adds to `wrong` if it is not. */
 void point_stream_check_size(int n, int frames, int dim, struct problem_fields *wrong);
 

@@ -1,11 +1,13 @@
 /* GIF: what is packed unpacks to the same, by a strict reader of its own; frames build on each
  * other. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/format/gif.h"
 #include "api/format/lzw.h"
+#include "api/images/film.h"
 
 /* ------------------------------------------------------------------ a strict reader */
 
@@ -194,6 +196,7 @@ enum { FRAMES = 5, POINTS = 3, SIDE = 64 };
 struct seen {
     int width, height, bits;
     uint8_t *screen;
+    uint8_t rgb[256][3];
     unsigned ticks[FRAMES];
     size_t window[FRAMES]; /* pixels of each frame */
 };
@@ -224,7 +227,7 @@ static void read_frame(struct source *source, struct seen *seen, int k) {
 /* Draws and reads an animation; the caller frees the screen. */
 static struct seen watch(const struct picture *picture) {
     struct buffer out = {0};
-    gif_trajectory(&out, picture);
+    (picture->layout.shape.height ? film_animation : gif_trajectory)(&out, picture);
     cr_assert(!out.failed);
     struct source source = {(uint8_t *)out.data, (uint8_t *)out.data + out.length};
     struct seen seen = {0};
@@ -236,7 +239,8 @@ static struct seen watch(const struct picture *picture) {
     seen.bits = (int)(kind & 7) + 1;
     expect(&source, "\0\0", 2);
     for (int i = 0; i < 1 << seen.bits; i++)
-        take(&source, 3);
+        for (int j = 0; j < 3; j++)
+            seen.rgb[i][j] = (uint8_t)take(&source, 1);
     expect(&source, "\x21\xff\x0bNETSCAPE2.0\3\1\0\0\0", 19);
     seen.screen = malloc((size_t)seen.width * (size_t)seen.height);
     memset(seen.screen, 0xff, (size_t)seen.width * (size_t)seen.height);
@@ -297,4 +301,73 @@ Test(gif, the_last_frame_looks_the_same_whatever_was_before) {
         free(slow.screen);
         free(fast.screen);
     }
+}
+
+/* ------------------------------------------------------------------ images */
+
+enum { IMAGES = 3, HEIGHT = 4, WIDTH = 8, SCALE = 3, GAP = 2 };
+
+/* Images of one color each in x, of another in x0; the last x keeps the x0 before it. */
+static float shade(bool is_x0, int k, int i, int channel) {
+    return (float)((is_x0 ? 200 : 10) + 17 * k - 40 * i + 7 * channel);
+}
+
+static float *shades(bool is_x0, int frames, int channels) {
+    const size_t dim = (size_t)(HEIGHT * WIDTH * channels);
+    float *values = malloc((size_t)(frames * IMAGES) * dim * sizeof *values);
+    for (int k = 0; k < frames; k++)
+        for (int i = 0; i < IMAGES; i++)
+            for (size_t e = 0; e < dim; e++)
+                values[(size_t)(k * IMAGES + i) * dim + e] =
+                    shade(is_x0, k, i, (int)(e % (size_t)channels));
+    return values;
+}
+
+/* The mean color of an image on the screen is the one that was drawn, as far as palettes go. */
+static void expect_shade(const struct seen *seen, int left, int top, bool is_x0, int k, int i,
+                         int channels) {
+    for (int channel = 0; channel < 3; channel++) {
+        double sum = 0;
+        for (int row = top; row < top + HEIGHT * SCALE; row++)
+            for (int column = left; column < left + WIDTH * SCALE; column++)
+                sum += seen->rgb[seen->screen[row * seen->width + column]][channel];
+        const float value = shade(is_x0, k, i, channels == 3 ? channel : 0);
+        const double wanted = fmin(fmax((double)value, 0), 255);
+        cr_assert_float_eq(sum / (HEIGHT * WIDTH * SCALE * SCALE), wanted, channels == 3 ? 3 : 1,
+                           "image %d, channel %d: %g not %g", i, channel,
+                           sum / (HEIGHT * WIDTH * SCALE * SCALE), wanted);
+    }
+}
+
+Test(gif, images_stand_side_by_side_with_their_estimates) {
+    static const int timesteps[FRAMES] = {9, 5, 3, 1, 0}, classes[IMAGES] = {1, 0, 1};
+    static const int places[IMAGES][2] = {{1, 0}, {0, 0}, {1, 1}}; /* row, column */
+    for (int channels = 1; channels <= 3; channels += 2)
+        for (int frames = 2; frames <= FRAMES; frames++) {
+            float *of_x = shades(false, frames, channels), *of_x0 = shades(true, frames, channels);
+            struct picture picture = {
+                .layout = {.n = IMAGES,
+                           .dim = HEIGHT * WIDTH * channels,
+                           .labels = classes,
+                           .shape = {HEIGHT, WIDTH, channels},
+                           .frames = frames,
+                           .timesteps = timesteps},
+                .x = of_x,
+                .x0 = of_x0,
+                .look = {.grid = {.scale = SCALE}},
+            };
+            struct seen seen = watch(&picture);
+            const int side = 2 * (WIDTH * SCALE + GAP) + GAP;
+            cr_assert_eq(seen.width, 2 * side + 8);
+            cr_assert_eq(seen.height, 2 * (HEIGHT * SCALE + GAP) + GAP + 2 * 14);
+            for (int i = 0; i < IMAGES; i++) {
+                const int left = GAP + places[i][1] * (WIDTH * SCALE + GAP);
+                const int top = 14 + GAP + places[i][0] * (HEIGHT * SCALE + GAP);
+                expect_shade(&seen, left, top, false, frames - 1, i, channels);
+                expect_shade(&seen, left + side + 8, top, true, frames - 2, i, channels);
+            }
+            free(seen.screen);
+            free(of_x);
+            free(of_x0);
+        }
 }

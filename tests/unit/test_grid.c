@@ -1,11 +1,13 @@
 /* Images side by side: where each pixel goes, and the file, read by an inflate of zlib's. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "api/format/grid.h"
 #include "api/format/png_file.h"
+#include "api/images/film.h"
 
 /* ------------------------------------------------------------------ reading a PNG */
 
@@ -201,4 +203,67 @@ Test(grid, no_memory_is_told_by_the_buffer) {
     grid_png(&file, &grid, pixels, NULL);
     cr_assert(file.failed && !file.data);
     grid_clear(&grid);
+}
+
+/* ------------------------------------------------------------------ samples */
+
+Test(grid, values_become_bytes_by_rounding) {
+    static const float values[] = {-1e30f, -1, 0, 0.49f, 0.51f, 127.5f, 254.4f, 254.6f, 255, 1e30f};
+    static const uint8_t bytes[] = {0, 0, 0, 0, 1, 128, 254, 255, 255, 255};
+    for (size_t i = 0; i < sizeof bytes; i++)
+        cr_assert_eq(grid_pixel(values[i]), bytes[i], "%g", (double)values[i]);
+    cr_assert_eq(grid_pixel(NAN), 0);
+    cr_assert_eq(grid_pixel(INFINITY), 255);
+}
+
+enum { N = 3, FRAMES = 4, SIDE = 4, DIM = SIDE * SIDE };
+
+/* The first pixel of the image in a place of a picture of scale 1. */
+static int first_pixel(const struct decoded *picture, int row, int column) {
+    return picture->rows[(1 + row * (SIDE + 1)) * picture->width + 1 + column * (SIDE + 1)];
+}
+
+static struct decoded draw(void (*writer)(struct buffer *, const struct picture *),
+                           const struct picture *picture) {
+    struct buffer file = {0};
+    writer(&file, picture);
+    cr_assert_not(file.failed);
+    struct decoded decoded = decode(&file);
+    cr_assert_lt(file.length, film_bytes(format_named("png", 3), &picture->layout, &picture->look));
+    buffer_clear(&file);
+    return decoded;
+}
+
+Test(grid, samples_are_a_row_for_each_class_and_trajectories_a_row_for_each_image) {
+    static float x[FRAMES][N][DIM], x0[FRAMES - 1][N][DIM];
+    static const int32_t labels[N] = {1, 0, 1};
+    for (int k = 0; k < FRAMES; k++)
+        for (int i = 0; i < N; i++) {
+            x[k][i][0] = (float)(10 * k + i + 1);
+            if (k < FRAMES - 1)
+                x0[k][i][0] = (float)(100 + 10 * k + i);
+        }
+    struct picture picture = {
+        .layout = {.n = N, .dim = DIM, .labels = labels, .shape = {SIDE, SIDE, 1}},
+        .x = x[0][0],
+        .look = {.grid = {.scale = 1}},
+    };
+    struct decoded samples = draw(film_samples, &picture);
+    cr_assert_eq(first_pixel(&samples, 0, 0), 2);
+    cr_assert_eq(first_pixel(&samples, 0, 1), GRID_GAP);
+    cr_assert_eq(first_pixel(&samples, 1, 0), 1);
+    cr_assert_eq(first_pixel(&samples, 1, 1), 3);
+    free(samples.rows);
+    picture.layout.frames = FRAMES;
+    picture.x0 = x0[0][0];
+    for (int which = 0; which < 2; which++) {
+        picture.layout.which_x0 = which == 1;
+        struct decoded strips = draw(film_strips, &picture);
+        cr_assert_eq(strips.width, (FRAMES - which) * (SIDE + 1) + 1);
+        cr_assert_eq(strips.height, N * (SIDE + 1) + 1);
+        for (int i = 0; i < N; i++)
+            for (int k = 0; k < FRAMES - which; k++)
+                cr_assert_eq(first_pixel(&strips, i, k), which ? 100 + 10 * k + i : 10 * k + i + 1);
+        free(strips.rows);
+    }
 }
