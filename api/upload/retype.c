@@ -85,9 +85,29 @@ static void recall(struct retyping *retyping) {
     }
 }
 
+static bool is_same(const char *a, const char *b) {
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* A job may have begun to use it after an earlier run, whose commit got no answer, had changed it: is
+ * it as it should be? */
+static enum store_status find_update(struct store_session *session, const struct dataset *wanted) {
+    struct dataset found;
+    const enum store_status status = store_dataset_get(session, wanted->id, false, &found);
+    if (status != STORE_OK)
+        return status;
+    const bool is_done =
+        is_same(found.columns, wanted->columns) && is_same(found.classes, wanted->classes) &&
+        is_same(found.statistics, wanted->statistics) && is_same(found.label, wanted->label);
+    dataset_clear(&found);
+    return is_done ? STORE_OK : STORE_CONFLICT;
+}
+
 static void update(struct http_exchange *exchange, struct store_session *session) {
     struct retyping *retyping = exchange->state;
-    const enum store_status status = store_dataset_update(session, &retyping->row);
+    enum store_status status = store_dataset_update(session, &retyping->row);
+    if (status == STORE_CONFLICT && http_is_in_doubt(exchange))
+        status = find_update(session, &retyping->row);
     if (status == STORE_CONFLICT) {
         problem(exchange, PROBLEM_DATASET_IN_USE,
                 "a job has used this data set, so its columns cannot change any more: upload it "

@@ -325,6 +325,27 @@ def test_what_is_changed_is_changed_once(node, proxy, done):
     assert node.post(f"/v1/jobs/{blocker}/cancel", {}).status == 200 and node.wait(blocker)["status"] == "cancelled"
 
 
+USED = """CREATE FUNCTION use_it() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN INSERT INTO job_dataset (job_seq, dataset_seq) SELECT max(seq), new.seq FROM job; RETURN NULL; END $$;
+    CREATE TRIGGER use_it AFTER UPDATE OF columns ON dataset FOR EACH ROW EXECUTE FUNCTION use_it()"""
+
+
+def test_a_change_in_doubt_that_a_job_uses_by_now(beside, database, node, proxy, done):
+    """The first run has changed the data set, and the second finds it in use: no conflict, but what was asked for."""
+    beside.sql(USED, database)
+    made = [node.post("/v1/datasets", **CSV).json["id"] for _ in range(20)]
+
+    def change(column="y", path=None):
+        return node.request("PATCH", path or f"/v1/datasets/{made.pop()}", {"columns": {column: {"type": "categorical"}}})
+
+    answers = swallow(node, proxy, change)
+    assert {answer.status for answer in answers} == {200}, [answer.body for answer in answers]
+    path = f"/v1/datasets/{answers[-1].json['id']}"
+    changed = node.get(path).json
+    assert answers[-1].json == changed and [column["type"] for column in changed["columns"]] == ["integer", "categorical"]
+    assert change("x", path).status == 409, "it is in use"
+
+
 def test_what_is_deleted_is_gone_and_nothing_else(node, proxy, done):
     weights, kept = node.get(f"/v1/models/{done}/weights.safetensors").body, node.submit(QUICK)
     assert node.wait(kept)["status"] == "succeeded"
