@@ -355,7 +355,7 @@ struct change {
 static void interrupt_worker(struct http_exchange *exchange) {
     const struct change *change = exchange->state;
     const struct service *service = service_of(exchange);
-    workers_interrupt(service->workers, change->id);
+    workers_interrupt(service->workers, change->id, INT64_MAX); /* no claim can come between */
     if (change->is_elsewhere)
         peers_cancelled(service->peers, change->id);
 }

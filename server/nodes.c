@@ -70,12 +70,21 @@ static bool is_draining(struct nodes *nodes) {
     return draining;
 }
 
+/* A process that is stopping begins with no job. */
+static int64_t room(struct nodes *nodes) {
+    pthread_mutex_lock(&nodes->bell.mutex);
+    const int64_t bytes = nodes->is_draining ? 0 : nodes->config.room(nodes->config.listener);
+    pthread_mutex_unlock(&nodes->bell.mutex);
+    return bytes;
+}
+
 /* A transaction of one statement. It may be repeated: the server may have cut the connection. */
 static enum store_status send_renewal(struct nodes *nodes, struct duties *duties) {
     enum store_status status = STORE_AWAY;
     for (int i = 0; i < 2 && status == STORE_AWAY; i++)
         if (store_connect(nodes->session) == STORE_OK)
-            status = store_node_renew(nodes->session, lease_ms(nodes), is_draining(nodes), duties);
+            status = store_node_renew(nodes->session, lease_ms(nodes), is_draining(nodes),
+                                      room(nodes), duties);
     return status;
 }
 

@@ -18,7 +18,9 @@ struct nodes_config {
     const struct node *self; /* must outlive the thread */
     int lease;               /* seconds */
     void (*queued)(
-        void *listener);           /* jobs that this node can run are in the queue. On the thread */
+        void *listener); /* jobs that this node can run are in the queue. On the thread */
+    int64_t (*room)(
+        void *listener);           /* bytes of the largest that it could begin now. On the thread */
     void (*freed)(void *listener); /* some were put back into it, on the thread */
     void (*outdated)(void *listener); /* this program is too old for the database. On the thread */
     void *listener;

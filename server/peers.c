@@ -66,18 +66,18 @@ static void tell_all(struct peers *peers, bool is_connected) {
 
 /* ------------------------------------------------------------------ hearing */
 
-/* News may be late: the job may have been resumed since, and must go on then. */
+/* News may be late: the job may have been resumed since, and claimed here, and must go on then. */
 static void stop_if_asked(struct peers *peers, const char *job) {
     struct store *store = peers->config.store;
     struct store_session *session = store_acquire(store);
-    bool is_asked = false;
+    int64_t fence = 0;
     if (!session)
         return;
-    if (store_must_stop(session, job, &is_asked) != STORE_OK)
-        is_asked = false;
+    if (store_must_stop(session, job, &fence) != STORE_OK)
+        fence = 0;
     store_release(store, session);
-    if (is_asked)
-        workers_interrupt(peers->config.workers, job);
+    if (fence > 0)
+        workers_interrupt(peers->config.workers, job, fence);
 }
 
 static void hear(struct peers *peers, const struct news *news) {

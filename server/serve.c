@@ -374,6 +374,10 @@ static void queued(void *self) {
     workers_call(((struct service *)self)->workers);
 }
 
+static int64_t room(void *self) {
+    return workers_room(((struct service *)self)->workers);
+}
+
 static void freed(void *self) {
     struct service *service = self;
     workers_wake(service->workers);
@@ -395,6 +399,7 @@ static bool start_nodes(struct process *process) {
                                                         .self = &process->node,
                                                         .lease = process->config->node_lease,
                                                         .queued = queued,
+                                                        .room = room,
                                                         .freed = freed,
                                                         .outdated = outdated,
                                                         .listener = service});

@@ -26,6 +26,7 @@ struct worker {
     int number;
     /* under the mutex of the workers */
     char job_id[ID_LENGTH + 1]; /* "" when idle */
+    int64_t fence;              /* of its claim */
     int64_t memory;             /* bytes that its job has reserved, */
     bool is_beside;             /* and whether in the room for small jobs */
     struct interruption interruption;
@@ -67,11 +68,18 @@ static struct memory_room room_left(struct workers *workers) {
     return room;
 }
 
+int64_t workers_room(struct workers *workers) {
+    const struct memory_room room = room_left(workers);
+    const int64_t beside = room.small < room.beside ? room.small : room.beside;
+    return room.unreserved > beside ? room.unreserved : beside;
+}
+
 /* Notes which job a worker holds; a claim of zeros: none. */
 static void set_job(struct worker *worker, const struct claim *claim) {
     struct workers *workers = worker->workers;
     pthread_mutex_lock(&workers->mutex);
     snprintf(worker->job_id, sizeof worker->job_id, "%s", claim->id);
+    worker->fence = claim->fence;
     worker->memory = claim->memory;
     worker->is_beside = claim->is_beside;
     __atomic_store_n(&worker->interruption.stop, worker->interruption.server_is_done,
@@ -208,10 +216,10 @@ void workers_call(struct workers *workers) {
     pthread_mutex_unlock(&workers->mutex);
 }
 
-void workers_interrupt(struct workers *workers, const char *job_id) {
+void workers_interrupt(struct workers *workers, const char *job_id, int64_t fence) {
     pthread_mutex_lock(&workers->mutex);
     for (int i = 0; i < workers->count; i++)
-        if (strcmp(workers->worker[i].job_id, job_id) == 0)
+        if (strcmp(workers->worker[i].job_id, job_id) == 0 && workers->worker[i].fence <= fence)
             __atomic_store_n(&workers->worker[i].interruption.stop, true, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&workers->mutex);
 }

@@ -66,9 +66,11 @@ void workers_wake(struct workers *workers);
 void workers_call(struct workers *workers);
 /* Bytes that the running jobs have reserved. Any thread. */
 int64_t workers_memory(struct workers *workers);
-/* Asks the worker that runs this job, if there is one here, to stop it within a training step. Any
- * thread. */
-void workers_interrupt(struct workers *workers, const char *job_id);
+/* Bytes of the largest job that could begin now. Any thread. */
+int64_t workers_room(struct workers *workers);
+/* Asks the worker that runs this job by this claim or an earlier one, if there is one here, to stop it
+ * within a training step. Any thread. */
+void workers_interrupt(struct workers *workers, const char *job_id, int64_t fence);
 /* Asks all workers to stop, without waiting for them. */
 void workers_halt(struct workers *workers);
 /* Stops within a training step; running jobs go back to the queue, and keep the steps before it. */

@@ -54,15 +54,16 @@ enum store_status store_offer(struct store_session *session, const char *const *
 
 /* PostgreSQL's subqueries see the row as it was before the update. */
 enum store_status store_node_renew(struct store_session *session, int64_t lease, bool is_draining,
-                                   struct duties *duties) {
+                                   int64_t room, struct duties *duties) {
     struct sql_statement *row =
         sql_prepare(session,
                     "UPDATE node SET lease_until = (SELECT ms FROM clock) + ?2, draining = ?3"
                     " WHERE id = ?1 RETURNING CASE WHEN " IS_ANY_GONE " THEN 1 ELSE 0 END,"
-                    " CASE WHEN EXISTS (SELECT 1 FROM job WHERE " SQL_CAN_RUN ") THEN 1 ELSE 0 END,"
+                    " CASE WHEN EXISTS (SELECT 1 FROM job WHERE " SQL_CAN_RUN
+                    " AND memory <= ?4) THEN 1 ELSE 0 END,"
                     " CASE WHEN (SELECT old.lease_until FROM node AS old WHERE old.id = ?1)"
                     "  < (SELECT ms FROM clock) THEN 1 ELSE 0 END",
-                    "tii", session->node, lease, (int64_t)is_draining);
+                    "tiii", session->node, lease, (int64_t)is_draining, room);
     const bool found = sql_row(session, row);
     *duties = (struct duties){0};
     if (found)
@@ -77,17 +78,17 @@ enum store_status store_node_leave(struct store_session *session) {
 
 /* ------------------------------------------------------------------ all nodes */
 
-enum store_status store_must_stop(struct store_session *session, const char *job, bool *must) {
-    int64_t one;
+enum store_status store_must_stop(struct store_session *session, const char *job, int64_t *fence) {
     const enum store_status status =
         sql_value(session,
                   sql_prepare(session,
-                              "SELECT 1 FROM job WHERE id = ?1"
-                              " AND (status <> 'running' OR cancel_requested = 0)",
+                              "SELECT CASE WHEN status = 'running' AND cancel_requested = 0 THEN 0"
+                              " ELSE fence END FROM job WHERE id = ?1",
                               "t", job),
-                  &one, STORE_NOT_FOUND);
-    *must = status == STORE_NOT_FOUND;
-    return *must ? STORE_OK : status;
+                  fence, STORE_NOT_FOUND);
+    if (status == STORE_NOT_FOUND)
+        *fence = INT64_MAX; /* no other job will have its id */
+    return status == STORE_NOT_FOUND ? STORE_OK : status;
 }
 
 enum store_status store_node_count(struct store_session *session, int64_t *count) {

@@ -30,13 +30,14 @@ enum store_status store_node_join(struct store_session *session, const struct no
 /* What there is to do for a node. */
 struct duties {
     bool take_over; /* others may have died (store_take_over) */
-    bool claim;     /* jobs are queued that it can run */
+    bool claim;     /* jobs are queued that it can run now */
     bool was_over;  /* its lease had ended by the clock of the database, which is a shared one */
 };
 /* W, or without a transaction after store_connect: the statement is one of its own then. Renews the
- * lease of the session's node. STORE_LOST: a sweep has taken it for dead. */
+ * lease of the session's node. room: bytes of the largest job that it could begin now; a larger one is
+ * no duty. STORE_LOST: a sweep has taken it for dead. */
 enum store_status store_node_renew(struct store_session *session, int64_t lease, bool is_draining,
-                                   struct duties *duties);
+                                   int64_t room, struct duties *duties);
 /* W. The arithmetic that this server offers to jobs, best first; 1..STORE_MAX_OFFERS texts. Waiting
  * jobs are those that began with any other. */
 enum store_status store_offer(struct store_session *session, const char *const *arithmetic,
@@ -78,8 +79,9 @@ struct store_session *store_open_listener(struct store *store);
 enum store_status store_listen(struct store_session *listener, int wake, struct news *news);
 /* Tells the others that this job must stop, which is committed. */
 enum store_status store_tell_cancel(struct store_session *listener, const char *job);
-/* Must whoever trains this job stop, because of a cancel or because it was deleted? */
-enum store_status store_must_stop(struct store_session *session, const char *job, bool *must);
+/* Must whoever trains this job stop, because of a cancel or because it was deleted? *fence: of the
+ * last claim for which that is so; 0: it goes on, perhaps after it was resumed. */
+enum store_status store_must_stop(struct store_session *session, const char *job, int64_t *fence);
 
 /* W. Buries the nodes whose lease has ended, treats the jobs of nodes that are gone as store_recover
  * does, and abandons their unfinished blobs. Nobody is buried before the database has run for a

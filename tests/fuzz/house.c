@@ -155,8 +155,8 @@ static void post_waiting(void *unused, struct task *task) {
 void workers_wake(struct workers *workers) {
     (void)workers;
 }
-void workers_interrupt(struct workers *workers, const char *id) {
-    (void)workers, (void)id;
+void workers_interrupt(struct workers *workers, const char *id, int64_t fence) {
+    (void)workers, (void)id, (void)fence;
 }
 void peers_cancelled(struct peers *peers, const char *id) {
     (void)peers, (void)id;

@@ -28,7 +28,7 @@ static void be(const char *id) {
 }
 
 static void let_lease_end(void) {
-    cr_assert_eq(store_node_renew(session, -1, false, &(struct duties){0}), STORE_OK);
+    cr_assert_eq(store_node_renew(session, -1, false, INT64_MAX, &(struct duties){0}), STORE_OK);
 }
 
 static struct takeover take_over(void) {
@@ -89,12 +89,12 @@ Test(nodes, a_node_hears_that_its_lease_was_over) {
     struct duties duties;
     id_new(self);
     be(self);
-    cr_assert_eq(store_node_renew(session, LEASE, false, &duties), STORE_OK);
+    cr_assert_eq(store_node_renew(session, LEASE, false, INT64_MAX, &duties), STORE_OK);
     cr_expect_not(duties.was_over);
     let_lease_end();
-    cr_assert_eq(store_node_renew(session, LEASE, false, &duties), STORE_OK);
+    cr_assert_eq(store_node_renew(session, LEASE, false, INT64_MAX, &duties), STORE_OK);
     cr_expect_eq(duties.was_over, store_is_shared(store));
-    cr_assert_eq(store_node_renew(session, LEASE, false, &duties), STORE_OK);
+    cr_assert_eq(store_node_renew(session, LEASE, false, INT64_MAX, &duties), STORE_OK);
     cr_expect_not(duties.was_over);
 }
 
@@ -111,11 +111,62 @@ Test(nodes, a_node_whose_lease_has_ended_claims_nothing) {
     cr_expect_eq(live, before);
     cr_expect_eq(store_claim(session, "0", &EVERYTHING, 1, &claim), STORE_NOT_FOUND);
     cr_expect_eq(take_over().buried, 1);
-    cr_expect_eq(store_node_renew(session, LEASE, false, &(struct duties){0}), STORE_LOST);
+    cr_expect_eq(store_node_renew(session, LEASE, false, INT64_MAX, &(struct duties){0}),
+                 STORE_LOST);
     cr_expect_eq(store_claim(session, "0", &EVERYTHING, 1, &claim), STORE_NOT_FOUND);
     be(self);
     cr_expect_eq(store_claim(session, "0", &EVERYTHING, 1, &claim), STORE_OK);
     claim_clear(&claim);
+}
+
+/* A node with little memory, or little that its jobs leave, is not sent to look for it each time. */
+Test(nodes, a_job_that_does_not_fit_is_no_duty) {
+    struct job job = {.dataset = "spiral", .spec = "{}", .epochs = 5, .steps = 50, .memory = 1000};
+    char self[40];
+    struct duties duties;
+    id_new(self);
+    be(self);
+    id_new(job.id);
+    cr_assert_eq(store_job_insert(session, &job, NULL), STORE_OK);
+    cr_assert_eq(store_node_renew(session, LEASE, false, 999, &duties), STORE_OK);
+    cr_expect_not(duties.claim);
+    cr_assert_eq(store_node_renew(session, LEASE, false, 1000, &duties), STORE_OK);
+    cr_expect(duties.claim);
+    id_new(job.id);
+    job.memory = 10;
+    cr_assert_eq(store_job_insert(session, &job, NULL), STORE_OK);
+    cr_assert_eq(store_node_renew(session, LEASE, false, 999, &duties), STORE_OK);
+    cr_expect(duties.claim, "the one behind it fits");
+}
+
+/* What is told late must not stop the job that was resumed meanwhile. */
+Test(nodes, a_cancel_stops_the_claim_that_it_was_for) {
+    char id[40], self[40];
+    struct claim first, second;
+    int64_t fence;
+    id_new(self);
+    submit(id);
+    be(self);
+    cr_assert_eq(store_claim(session, "0", &EVERYTHING, 1, &first), STORE_OK);
+    cr_assert_eq(store_must_stop(session, id, &fence), STORE_OK);
+    cr_expect_eq(fence, 0);
+    cr_assert_eq(store_job_cancel(session, id, 1), STORE_OK);
+    cr_assert_eq(store_must_stop(session, id, &fence), STORE_OK);
+    cr_expect_eq(fence, first.fence);
+    const struct job_end end = {.status = JOB_CANCELLED};
+    cr_assert_eq(store_finish(session, id, first.fence, &end, 2), STORE_OK);
+    cr_assert_eq(store_job_resume(session, id, "{}", 5, 50, 0), STORE_OK);
+    cr_assert_eq(store_must_stop(session, id, &fence), STORE_OK);
+    cr_expect_eq(fence, first.fence, "it is queued: only the claim before may still be at it");
+    cr_assert_eq(store_claim(session, "0", &EVERYTHING, 3, &second), STORE_OK);
+    cr_expect_gt(second.fence, first.fence);
+    cr_assert_eq(store_must_stop(session, id, &fence), STORE_OK);
+    cr_expect_eq(fence, 0);
+    cr_assert_eq(store_job_delete(session, id, true), STORE_OK);
+    cr_assert_eq(store_must_stop(session, id, &fence), STORE_OK);
+    cr_expect_eq(fence, INT64_MAX);
+    claim_clear(&first);
+    claim_clear(&second);
 }
 
 /* As when a process starts again: cancelled if that was asked for, failed if nobody survives it. */
