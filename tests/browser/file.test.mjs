@@ -368,6 +368,16 @@ test("a file of images is understood, and the gallery shows them", async () => {
   await understood(page, "20 images of 8 × 8 pixels, gray");
   await understood(page, "The model will learn images.");
   assert.equal(await page.locator("dialog table").count(), 0);
+  const labels = Buffer.from([0, 0, 8, 1, 0, 0, 0, 20, ...Array.from({ length: 20 }, (_, i) => i % 3)]);
+  await choose(page, "train-labels-idx1-ubyte", labels); // they go with the images
+  await understood(page, "Classes: 0, 1, 2");
+  await understood(page, "The model will learn images of 3 classes.");
+  await choose(page, "other-images-idx3-ubyte", idxOf(7));
+  await understood(page, "7 images of 8 × 8 pixels, gray");
+  await understood(page, "drop the file with the labels, too");
+  const both = ["images-ubyte", "labels-ubyte"].map((name, i) => ({ name, mimeType: "", buffer: i ? labels : idxOf(20) }));
+  await page.locator("dialog input[type=file]").setInputFiles(both.reverse());
+  await understood(page, "Classes: 0, 1, 2");
   await choose(page, "wrong", idxOf(20).subarray(1));
   await page.locator("dialog").getByRole("alert").waitFor();
   await close(page);

@@ -1,7 +1,7 @@
 // Files can be dropped anywhere on the page. The end of a file's name decides what happens to it.
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { openFile } from "./new/choose-file";
+import { openFiles } from "./new/choose-file";
 
 interface Taker {
   end: string; // of the file's name, in lower case
@@ -30,10 +30,12 @@ function drop(event: DragEvent): void {
   if (!hasFiles(event)) return;
   event.preventDefault(); // otherwise the browser would open the file instead of this page
   isOver.value = false;
-  const file = event.dataTransfer?.files[0];
+  const files = [...(event.dataTransfer?.files ?? [])];
+  const [file] = files;
   if (!file) return;
   const taker = takers.find(({ end }) => file.name.toLowerCase().endsWith(end));
-  (taker?.take ?? openFile)(file);
+  if (taker) taker.take(file);
+  else openFiles(files);
 }
 
 export function catchDrops(): void {

@@ -4,7 +4,7 @@ import { Dialog } from "../../dialog";
 import { isCut } from "../../events";
 import { go } from "../../hash";
 import { Legend } from "../../legend";
-import { ChooseFile, file } from "../../new/choose-file";
+import { ChooseFile, file, labels } from "../../new/choose-file";
 import { Trouble } from "../../new/trouble";
 import { counted } from "../words";
 import { Columns } from "./columns";
@@ -112,7 +112,11 @@ function Understood({ of }: { of: Preview }) {
   return (
     <>
       {of.shape ? (
-        of.classes && <p class="hint">Classes: {of.classes.join(", ")}</p>
+        <p class="hint">
+          {of.classes
+            ? `Classes: ${of.classes.join(", ")}`
+            : "To sample each class separately, drop the file with the labels, too."}
+        </p>
       ) : (
         <>
           <div class="data-file" aria-busy={doing.value !== ""}>
@@ -153,7 +157,7 @@ function sizeOf({ n, columns, shape }: Preview): string {
 export function DataFile() {
   useEffect(() => {
     if (file.value) open(file.value);
-  }, [file.value]);
+  }, [file.value, labels.value]);
   const of = preview.value;
   return (
     <Dialog title="Train on a file" wide onClose={() => go({ panel: "" })}>

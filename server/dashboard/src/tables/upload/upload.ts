@@ -2,7 +2,7 @@
 import { batch, signal } from "@preact/signals";
 import type { components } from "contract";
 import { ApiError, type Dataset, getJson, type Query, url } from "../../api";
-import { file } from "../../new/choose-file";
+import { file, labels } from "../../new/choose-file";
 import { chooseUpload } from "../../new/form";
 import { submit } from "../../runs";
 
@@ -40,6 +40,7 @@ function ask<T>(from: File, said: Wishes, query: Query, signal?: AbortSignal): P
   const body = new FormData();
   // Without the type that the browser guesses: the server looks at the name and at the first bytes.
   body.append("file", new File([from], from.name));
+  if (labels.value) body.append("labels", new File([labels.value], labels.value.name));
   const columns: Record<string, { type?: ColumnType; follows?: null }> = {};
   for (const [name, type] of Object.entries(types)) columns[name] = { type };
   for (const name of apart) columns[name] = { ...columns[name], follows: null };
@@ -87,7 +88,8 @@ async function look(
   }
 }
 
-let seen: File | null = null; // the file that was read last
+let seen: File | null = null; // the file that was read last,
+let seenLabels: File | null = null; // and its labels
 let reading = new AbortController();
 
 async function read(from: File): Promise<void> {
@@ -113,10 +115,11 @@ async function read(from: File): Promise<void> {
   if (reading === mine) doing.value = "";
 }
 
-/** Reads a file, unless it is the one that was read last. */
+/** Reads a file, unless it is the one that was read last, with the same labels. */
 export function open(chosen: File): void {
-  if (chosen === seen) return;
+  if (chosen === seen && labels.value === seenLabels) return;
   seen = chosen;
+  seenLabels = labels.value;
   batch(() => {
     wishes.value = NOTHING;
     preview.value = null;
@@ -150,13 +153,19 @@ export const setApart = (column: string, apart: boolean): void =>
   change({ apart: [...wishes.value.apart.filter((name) => name !== column), ...(apart ? [column] : [])] });
 
 /** The last upload, so that a second attempt does not send the file again. */
-let sent: { from: File | null; key: string; id: string } = { from: null, key: "", id: "" };
+let sent: { from: File | null; labels: File | null; key: string; id: string } = {
+  from: null,
+  labels: null,
+  key: "",
+  id: "",
+};
 
 async function upload(from: File): Promise<string> {
   const key = JSON.stringify(wishes.value);
-  if (sent.from === from && sent.key === key) return sent.id;
+  const mine = labels.value;
+  if (sent.from === from && sent.labels === mine && sent.key === key) return sent.id;
   const { id } = await ask<Dataset>(from, wishes.value, { name: stem(from.name) });
-  if (file.value === from) sent = { from, key, id };
+  if (file.value === from && labels.value === mine) sent = { from, labels: mine, key, id };
   return id;
 }
 
