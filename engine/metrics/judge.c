@@ -16,7 +16,8 @@
 #include "engine/metrics/images.h"
 #include "engine/metrics/lenet.h"
 
-enum { BATCH = 64, EPOCHS = 4, MIN_STEPS = 1000, MAX_STEPS = 4000 };
+enum { BATCH = 64, EPOCHS = 4, SMALL_EPOCHS = 60 };
+enum { MIN_STEPS = 200, ENOUGH_STEPS = 1000, MAX_STEPS = 4000 };
 static const double learning_rate = 4e-3, average_decay = 0.998;
 
 struct dn_judge {
@@ -71,8 +72,11 @@ struct lesson {
     float *gradients, *m, *v, *average; /* [size] */
 };
 
+/* Four epochs of a large set; of a small one more, but not hundreds. */
 static int64_t steps_of(size_t n) {
-    const int64_t steps = (int64_t)(n * EPOCHS / BATCH);
+    const int64_t some = (int64_t)(n * EPOCHS / BATCH), many = (int64_t)(n * SMALL_EPOCHS / BATCH);
+    const int64_t enough = many < ENOUGH_STEPS ? many : ENOUGH_STEPS;
+    const int64_t steps = some > enough ? some : enough;
     return steps < MIN_STEPS ? MIN_STEPS : steps > MAX_STEPS ? MAX_STEPS : steps;
 }
 
