@@ -332,8 +332,10 @@ enum store_status dataset_lookup(void *context, struct arena *arena,
     upload->n = (int)row.n;
     upload->dim = row.dim;
     upload->class_count = cJSON_GetArraySize(classes);
-    upload->is_images = row.height > 0;
-    if (!upload->is_images)
+    upload->height = row.height;
+    upload->width = row.width;
+    upload->channels = row.channels;
+    if (row.height == 0)
         status = look_at_columns(&row, arena, upload);
     if (row.classes)
         upload->classes = arena_copy(arena, row.classes, strlen(row.classes));

@@ -193,16 +193,6 @@ static void write_model_links(const void *value, struct json_writer *json) {
     write_links(json, links, sizeof links / sizeof *links - !row->has_job, row->id);
 }
 
-static void write_shift(const void *value, struct json_writer *json) {
-    const struct model *row = value;
-    json_numbers(json, row->transform, row->dim);
-}
-
-static void write_scale(const void *value, struct json_writer *json) {
-    const struct model *row = value;
-    json_numbers(json, row->transform + row->dim, row->dim);
-}
-
 /* Writes what follows from the spec of a model; null if it cannot be read. */
 static void write_from_spec(const struct model *row,
                             void (*write)(const struct job_request *, struct json_writer *),
@@ -219,6 +209,26 @@ static void write_from_spec(const struct model *row,
     arena_clear(&arena);
 }
 
+/* Of images, one number for each channel. */
+static int transform_columns(const struct model *row) {
+    struct arena arena = {0};
+    struct job_request request;
+    struct dn_error error;
+    const bool is_read = spec_read_stored(row->spec, &request, &arena, &error);
+    arena_clear(&arena);
+    return is_read ? dn_spec_columns(&request.spec) : row->dim;
+}
+
+static void write_shift(const void *value, struct json_writer *json) {
+    const struct model *row = value;
+    json_numbers(json, row->transform, transform_columns(row));
+}
+
+static void write_scale(const void *value, struct json_writer *json) {
+    const struct model *row = value;
+    json_numbers(json, row->transform + row->dim, transform_columns(row));
+}
+
 static void write_classes(const void *value, struct json_writer *json) {
     write_from_spec(value, spec_write_classes, json);
 }
@@ -227,6 +237,8 @@ static const struct field usual_rows[] = {
     {"", "sampler", FIELD_CHOICE, offsetof(struct dn_usual_sampling, sampler),
      .choices = dn_sampler_names},
     {"", "steps", FIELD_INTEGER, offsetof(struct dn_usual_sampling, steps), 1, DN_MAX_TIMESTEPS},
+    {"", "guidance", FIELD_NUMBER, offsetof(struct dn_usual_sampling, guidance), 0,
+     DN_MAX_GUIDANCE},
 };
 static const struct field_set usual_set =
     ANSWER(usual_rows, .may_be_null = true,
@@ -270,7 +282,7 @@ const struct field_set listed_model_answer =
     ANSWER(listed_rows, .doc = "A model, without the fields that are computed from its weights.");
 static const struct field model_rows[] = {
     {"", "", FIELD_MEMBERS, .set = &listed_model_answer},
-    {"", "dim", FIELD_INTEGER, AT(dim), 1, DN_MAX_DIM},
+    {"", "dim", FIELD_INTEGER, AT(dim), 1, DN_MAX_VALUES},
     {"", "parameters", FIELD_INT64, AT(parameters), 1, INFINITY},
     {"", "transform", FIELD_GROUP, .doc = "model units = (data units - shift) * scale"},
     {"transform", "shift", FIELD_WRITTEN, .schema = "Numbers", .write = write_shift},
@@ -461,7 +473,7 @@ bool load_training_data(struct http_exchange *exchange, const struct model *row,
                 failure.why.text[0] ? failure.why.text : NULL);
     else if (!loaded)
         problem_store(exchange, failure.store);
-    else if (!training.data.points && !training.data.values)
+    else if (training.data.n == 0)
         status = dn_data_draw(&training.spec, NULL, &training.data, &failure.why);
     if (status != DN_OK)
         point_stream_failure(exchange, status, failure.why.text);

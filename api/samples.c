@@ -39,15 +39,16 @@ static const struct field rows[] = {
      "and dpmpp_2m_sde with given or rows. Those of second order need the fewest steps."},
     {"", "steps", FIELD_INTEGER, AT(steps), 1, DN_MAX_TIMESTEPS, 0, NULL,
      "Number of steps from noise to points; the default and maximum is the model's number of "
-     "timesteps, but the default is 50 for the default sampler of a model with the normalization "
-     "quantile. "
+     "timesteps, but for the default sampler the default is 50 of a model with the normalization "
+     "quantile, and 20 of a model of images. "
      "When there are few, they are placed closer together near the data."},
     {"", "eta", FIELD_NUMBER, AT(eta), 0, 1, 0, NULL,
      "Only for ddim: the share of fresh noise per step, from 0 (none, the default) to 1 (as much "
      "as ddpm)."},
     {"", "guidance", FIELD_NUMBER, AT(guidance), 0, DN_MAX_GUIDANCE, 0, NULL,
-     "Only for models with labels: the scale of classifier-free guidance. 1 (the default): no "
-     "guidance; 0: labels have no effect, and the points have none; any other value needs two "
+     "Only for models with labels: the scale of classifier-free guidance. 1 (the default; 1.5 "
+     "for images): no guidance; 0: labels have no effect, and the points have none; any other "
+     "value needs two "
      "network evaluations instead of one. Values other than 1 need a model trained with p_uncond "
      "above 0."},
     {"", "label", FIELD_TEXT, offsetof(struct sampling, label), 1, LABEL_TEXT, FIELD_OR_NUMBER,
@@ -123,7 +124,7 @@ bool sampling_read_points(const cJSON *array, const char *pointer, bool may_miss
                           struct sampling_points *out, struct problem_fields *wrong) {
     const int n = cJSON_GetArraySize(array);
     const int dim = n > 0 ? cJSON_GetArraySize(array->child) : 0;
-    if (!cJSON_IsArray(array) || n > DN_MAX_SAMPLES || dim < 1 || dim > DN_MAX_DIM) {
+    if (!cJSON_IsArray(array) || n > DN_MAX_SAMPLES || dim < 1 || dim > DN_MAX_VALUES) {
         problem_add(wrong, pointer, "must be an array of 1 to %d points, each an array of numbers",
                     DN_MAX_SAMPLES);
         return false;
@@ -237,7 +238,7 @@ static void fit_guidance(struct dn_sample_request *request, const struct dn_mode
         problem_add(wrong, "/guidance",
                     "must be 1: the model never saw points without a label (p_uncond was 0)");
     if (isnan(request->guidance))
-        request->guidance = classes > 0 ? 1 : 0;
+        request->guidance = dn_sample_usual(dn_model_spec(model), request->given).guidance;
 }
 
 struct dn_sample_request sampling_default(int n) {

@@ -310,12 +310,14 @@ static void take_cells(struct known *known, bool are_followers) {
 static struct column *columns_of(const struct dn_model *model, const char *const *names,
                                  struct arena *arena) {
     const int dim = dn_model_dim(model);
-    double shift[DN_MAX_DIM], scale[DN_MAX_DIM];
-    float low[DN_MAX_DIM], high[DN_MAX_DIM];
+    double *shift = arena_alloc(arena, 2 * (size_t)dim * sizeof *shift), *scale = shift + dim;
+    float *low = arena_alloc(arena, 2 * (size_t)dim * sizeof *low), *high = low + dim;
     struct column *columns = arena_alloc(arena, (size_t)dim * sizeof *columns);
+    if (!shift || !low || !columns)
+        return NULL;
     dn_model_transform(model, shift, scale);
     dn_model_range(model, low, high);
-    for (int j = 0; columns && j < dim; j++) {
+    for (int j = 0; j < dim; j++) {
         columns[j] = (struct column){
             .type = TYPE_NUMERIC, .coordinate = j, .format = "0.#", .missing_text = ""};
         snprintf(columns[j].name, sizeof columns[j].name, "%s", names[j]);

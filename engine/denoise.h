@@ -106,8 +106,12 @@ enum dn_lr_schedule { DN_LR_CONSTANT, DN_LR_COSINE, DN_LR_LINEAR };
 /* Limits on a spec; dn_spec_check enforces them. */
 enum {
     DN_MAX_POINTS = 1000000,
-    DN_MAX_DIM = 64,
+    DN_MAX_DIM = 64, /* of a point */
+    DN_MAX_SIDE = 64, /* of an image */
+    DN_MAX_VALUES = DN_MAX_SIDE * DN_MAX_SIDE * 3, /* of an image */
     DN_MAX_CLASSES = 64,
+    DN_MIN_CHANNELS = 16,
+    DN_MAX_CHANNELS = 256,
     DN_MAX_BLOCKS = 4,
     DN_MAX_TIMESTEPS = 4000,
     DN_MIN_HIDDEN_SIZE = 8,
@@ -144,7 +148,7 @@ struct dn_dataset_spec {
     int source_count;
     int dim; /* coordinates of a point; 2 for patterns */
     /* of an image, whose dim = height * width * channels values are in the order
-     * [height][width][channels]; all 0: points */
+     * [height][width][channels]; sides are multiples of 4, and channels 1 or 3; all 0: points */
     int height, width, channels;
     int classes; /* labels are 0..classes-1; 0: the model is unconditional. source_count for a
                     mixture; the number of labels of a single, uploaded source */
@@ -173,10 +177,12 @@ struct dn_network_spec {
     /* octaves of Fourier features: sin and cos of 3x, 6x, 12x, .. of each coordinate x in model
      * units, which the first layer reads beside x */
     int input_features, output_levels;
-    enum dn_network_kind kind; /* DN_MLP, to which the members above belong, or DN_UNET */
+    enum dn_network_kind kind; /* of points DN_MLP, to which the members above belong; of images
+                                  DN_UNET */
     /* DN_UNET: channels at half and at a quarter of an image's resolution, multiples of 16; and
      * the residual blocks of each, of which there are as many again on the way back */
     int channels[2], blocks[2];
+    int patch; /* 2: side of the squares of pixels that the first layer reads as one */
 };
 
 struct dn_training_spec {
@@ -222,7 +228,13 @@ struct dn_spec {
 };
 
 /* A preset is a complete spec with a name, see dn_preset_names. */
-enum { DN_PRESET_DEFAULT, DN_PRESET_SINAI2022, DN_PRESET_TABLE };
+enum {
+    DN_PRESET_DEFAULT,
+    DN_PRESET_SINAI2022,
+    DN_PRESET_TABLE,
+    DN_PRESET_IMAGES,
+    DN_PRESET_IMAGES_LARGE
+};
 struct dn_preset {
     const char *doc;
     bool has_budget; /* for other data, dn_spec_budget and dn_spec_checkpoints replace its values */
@@ -246,6 +258,10 @@ enum dn_status dn_diffusion_check(const struct dn_diffusion_spec *spec, struct d
 
 /* The number of training and validation points of source k; either pointer may be NULL. */
 void dn_source_split(const struct dn_spec *spec, int k, size_t *n, size_t *n_val);
+
+/* The columns of its data that are scaled alike: coordinates, or the channels of images. The transform
+ * of a value [..][columns] depends on its column. */
+int dn_spec_columns(const struct dn_spec *spec);
 
 /* For a checked spec: steps per epoch (a last, partial batch counts), and number of parameters. */
 int dn_spec_steps_per_epoch(const struct dn_spec *spec);
@@ -316,6 +332,7 @@ struct dn_data {
     int classes;           /* 0 without labels */
     const double *values;  /* [n + n_val][dim] instead of points, at most 1e30, NaN: missing; for
                               DN_QUANTILE only */
+    const uint8_t *pixels; /* [n + n_val][dim] instead of points: images */
 };
 
 /* An uploaded set: what a source with DN_UPLOADED stands for. */
@@ -326,6 +343,7 @@ struct dn_upload {
     const int32_t *labels; /* [n], or NULL; used only if the set is the only source, and then below
                               the spec's classes */
     const double *values;  /* [n][dim] instead of points, as in dn_data */
+    const uint8_t *pixels; /* [n][dim] instead of points, where the spec has images */
 };
 
 /* Draws from the patterns of a spec, and splits the uploaded sets: uploads [source_count] is read
@@ -369,8 +387,9 @@ const struct dn_spec *dn_model_spec(const struct dn_model *model);
 int dn_model_dim(const struct dn_model *model);
 int dn_model_epoch(const struct dn_model *model); /* the epoch of its weights */
 
-/* The transform from data units to model units: model = (data - shift) * scale, per axis. With
- * DN_QUANTILE, from normal scores: see dn_model_quantile. */
+/* The transform from data units to model units: model = (data - shift) * scale, of each value [dim].
+ * Those of images are bytes, and (byte - 127.5) / 127.5. With DN_QUANTILE, from normal scores: see
+ * dn_model_quantile. */
 void dn_model_transform(const struct dn_model *model, double *shift, double *scale);
 
 /* Serialized form: a self-contained block of bytes, little-endian, independent of the kernel
@@ -428,8 +447,8 @@ void dn_model_range(const struct dn_model *model, float *low, float *high);
 struct dn_model_parts {
     const struct dn_spec *spec;
     int epoch;                           /* 1.. */
-    const double *shift, *scale;         /* [dim], see dn_model_transform; scale > 0 */
-    const float *low, *high;             /* [dim], see dn_model_range */
+    const double *shift, *scale;         /* [dn_spec_columns], see dn_model_transform; scale > 0 */
+    const float *low, *high;             /* [dn_spec_columns], see dn_model_range */
     const struct dn_quantile *quantiles; /* [dim] with DN_QUANTILE, see denoise_table.h */
     const int32_t *class_counts;         /* [classes], see dn_model_class_counts; NULL: unknown */
     const float *const *tensors; /* [dn_spec_tensor_count], each row-major in its shape; NULL for
@@ -537,11 +556,13 @@ size_t dn_sampling_bytes(const struct dn_model *model, const struct dn_sample_re
 
 /* The sampler and the number of steps that suit a model with this spec. ddpm leaves out some
  * variance, which can be restored only if nothing is given, and which shows in the shares of a
- * table's values (DN_QUANTILE); 50 steps of second order are enough for those. With given
- * coordinates, fresh noise corrects what a model of few points has not learned exactly. */
+ * table's values (DN_QUANTILE); 50 steps of second order are enough for those, and 20 for images. With
+ * given coordinates, fresh noise corrects what a model of few points has not learned exactly. Guidance
+ * makes the images of a class clearer, if training has hidden labels. */
 struct dn_usual_sampling {
     enum dn_sampler sampler;
     int steps;
+    double guidance; /* 0 without classes */
 };
 struct dn_usual_sampling dn_sample_usual(const struct dn_spec *spec, bool is_given);
 
@@ -566,6 +587,7 @@ extern const char *const dn_beta_schedule_names[];
 extern const char *const dn_prediction_names[];
 extern const char *const dn_time_embedding_names[];
 extern const char *const dn_conditioning_names[];
+extern const char *const dn_network_kind_names[];
 extern const char *const dn_given_names[];
 extern const char *const dn_normalization_names[];
 extern const char *const dn_loss_names[];

@@ -25,10 +25,11 @@ enum spec_kind { SPEC_INT, SPEC_DOUBLE, SPEC_BOOL };
 struct spec_row {
     const char *name; /* with its group: "training.epochs" */
     enum spec_kind kind;
-    size_t offset; /* in struct dn_spec */
-    int saved;     /* its place in a saved model, from 1; 0: it has none */
+    size_t offset;   /* in struct dn_spec */
+    int saved;       /* its place in a saved model, from 1; 0: it has none */
+    bool for_images; /* means nothing to other networks, and is not saved with them */
     double minimum, maximum;
-    bool is_even;
+    int step; /* it is a multiple of this; 0: of none */
 };
 extern const struct spec_row spec_rows[];
 extern const size_t spec_row_count;

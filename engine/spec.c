@@ -15,6 +15,7 @@ const char *const dn_beta_schedule_names[] = {"linear",     "cosine", "sigmoid",
 const char *const dn_prediction_names[] = {"epsilon", "sample", "v_prediction", "flow", NULL};
 const char *const dn_time_embedding_names[] = {"sinusoidal", "learned", NULL};
 const char *const dn_conditioning_names[] = {"add", "multiply", NULL};
+const char *const dn_network_kind_names[] = {"mlp", "unet", NULL};
 const char *const dn_given_names[] = {"none", "any", NULL};
 const char *const dn_normalization_names[] = {"minmax", "standardize", "none", "quantile", NULL};
 const char *const dn_loss_names[] = {"mse", "mae", "huber", NULL};
@@ -25,7 +26,8 @@ const char *const dn_lr_schedule_names[] = {"constant", "cosine", "linear", NULL
         .source_count = 1, .dim = 2, .sources = { {.pattern = DN_SPIRAL, .n = 10000} }             \
     }
 
-const char *const dn_preset_names[] = {"default", "sinai2022", "table", NULL};
+const char *const dn_preset_names[] = {"default", "sinai2022",    "table",
+                                       "images",  "images-large", NULL};
 const struct dn_preset dn_presets[] = {
     [DN_PRESET_DEFAULT] =
         {.doc = "A narrow, deep network that predicts v, on noise in geometric steps, with "
@@ -33,7 +35,8 @@ const struct dn_preset dn_presets[] = {
          .spec =
              {
                  .dataset = SPIRAL,
-#define FIELD(group, name, limits, default_, sinai2022, table, saved, doc) .group.name = (default_),
+#define FIELD(group, name, limits, default_, sinai2022, table, images, large, saved, doc)          \
+    .group.name = (default_),
 #include "engine/spec_fields.h"
              }},
     [DN_PRESET_SINAI2022] =
@@ -41,7 +44,7 @@ const struct dn_preset dn_presets[] = {
          .spec =
              {
                  .dataset = SPIRAL,
-#define FIELD(group, name, limits, default_, sinai2022, table, saved, doc)                         \
+#define FIELD(group, name, limits, default_, sinai2022, table, images, large, saved, doc)          \
     .group.name = (sinai2022),
 #include "engine/spec_fields.h"
              }},
@@ -52,7 +55,29 @@ const struct dn_preset dn_presets[] = {
          .spec =
              {
                  .dataset = SPIRAL,
-#define FIELD(group, name, limits, default_, sinai2022, table, saved, doc) .group.name = (table),
+#define FIELD(group, name, limits, default_, sinai2022, table, images, large, saved, doc)          \
+    .group.name = (table),
+#include "engine/spec_fields.h"
+             }},
+    [DN_PRESET_IMAGES] =
+        {.doc =
+             "For images: a U-Net that predicts v, on a cosine schedule, with averaged weights and "
+             "a decaying learning rate.",
+         .spec =
+             {
+                 .dataset = SPIRAL,
+#define FIELD(group, name, limits, default_, sinai2022, table, images, large, saved, doc)          \
+    .group.name = (images),
+#include "engine/spec_fields.h"
+             }},
+    [DN_PRESET_IMAGES_LARGE] =
+        {.doc = "For images: the same with twice the channels, four times the work of a step, and "
+                "twice the epochs.",
+         .spec =
+             {
+                 .dataset = SPIRAL,
+#define FIELD(group, name, limits, default_, sinai2022, table, images, large, saved, doc)          \
+    .group.name = (large),
 #include "engine/spec_fields.h"
              }},
 };
@@ -61,13 +86,19 @@ _Static_assert(sizeof dn_preset_names / sizeof *dn_preset_names ==
                    sizeof dn_presets / sizeof *dn_presets + 1,
                "each preset has a name");
 
-#define RANGE(low, high) .minimum = (low), .maximum = (high)
-#define EVEN(low, high)  .minimum = (low), .maximum = (high), .is_even = true
-#define ONE_OF(names)    .maximum = (sizeof(names) / sizeof(char *) - 2)
-#define SWITCH           .maximum = 1
-#define AT(member)       (offsetof(struct dn_preset, member) - offsetof(struct dn_preset, spec))
-#define FIELD(group, name, limits, default_, sinai2022, table, saved, doc)                         \
-    {#group "." #name, SPEC_KIND(dn_presets->spec.group.name), AT(spec.group.name), saved, limits},
+#define RANGE(low, high)        .minimum = (low), .maximum = (high)
+#define EVEN(low, high)         .minimum = (low), .maximum = (high), .step = 2
+#define STEPS(low, high, every) .minimum = (low), .maximum = (high), .step = (every)
+#define ONLY(value)             .minimum = (value), .maximum = (value)
+#define ONE_OF(names)           .maximum = (sizeof(names) / sizeof(char *) - 2)
+#define SWITCH                  .maximum = 1
+#define AT(member)              (offsetof(struct dn_preset, member) - offsetof(struct dn_preset, spec))
+#define ROW(group, name, saved, for_images)                                                        \
+#group "." #name, SPEC_KIND(dn_presets->spec.group.name), AT(spec.group.name), saved, for_images
+#define FIELD(group, name, limits, default_, sinai2022, table, images, large, saved, doc)          \
+    {ROW(group, name, saved, false), limits},
+#define IMAGE(group, name, limits, default_, sinai2022, table, images, large, saved, doc)          \
+    {ROW(group, name, saved, true), limits},
 const struct spec_row spec_rows[] = {
 #include "engine/spec_fields.h"
 };
@@ -82,6 +113,33 @@ void error_write(struct dn_error *error, const char *format, ...) {
     va_end(arguments);
 }
 
+/* The shape of a data set's images, or the dimension of its points. */
+static enum dn_status check_shape(const struct dn_dataset_spec *set, struct dn_error *error) {
+    enum { STEP = 4 }; /* the network halves each side twice */
+    const int sides[] = {set->height, set->width};
+    if (!set->height && !set->width && !set->channels) {
+        if (set->dim < 1 || set->dim > DN_MAX_DIM)
+            return error_set(error, DN_INVALID, "points must have 1..%d dimensions, got %d",
+                             DN_MAX_DIM, set->dim);
+        return DN_OK;
+    }
+    for (int i = 0; i < 2; i++)
+        if (sides[i] < STEP || sides[i] > DN_MAX_SIDE || sides[i] % STEP != 0)
+            return error_set(
+                error, DN_INVALID,
+                "height and width of images must be multiples of %d up to %d, got %d x "
+                "%d",
+                STEP, DN_MAX_SIDE, set->height, set->width);
+    if (set->channels != 1 && set->channels != 3)
+        return error_set(error, DN_INVALID, "images must have 1 or 3 channels, got %d",
+                         set->channels);
+    if (set->dim != set->height * set->width * set->channels)
+        return error_set(error, DN_INVALID, "images of %d x %d x %d have %d values, not %d",
+                         set->height, set->width, set->channels,
+                         set->height * set->width * set->channels, set->dim);
+    return DN_OK;
+}
+
 static enum dn_status check_dataset(const struct dn_spec *spec, struct dn_error *error) {
     const struct dn_dataset_spec *set = &spec->dataset;
     if (set->source_count < 1 || set->source_count > DN_MAX_CLASSES)
@@ -94,7 +152,7 @@ static enum dn_status check_dataset(const struct dn_spec *spec, struct dn_error 
         uploaded |= source->pattern == DN_UPLOADED;
         if (source->pattern < DN_UPLOADED || source->pattern >= DN_PATTERN_COUNT)
             return error_set(error, DN_INVALID, "there is no pattern number %d", source->pattern);
-        if (source->pattern != DN_UPLOADED && set->dim != 2)
+        if (source->pattern != DN_UPLOADED && (set->dim != 2 || set->height > 0))
             return error_set(error, DN_INVALID,
                              "the built-in data sets have 2 dimensions, the other sources %d",
                              set->dim);
@@ -106,9 +164,9 @@ static enum dn_status check_dataset(const struct dn_spec *spec, struct dn_error 
     if (total > DN_MAX_POINTS)
         return error_set(error, DN_INVALID, "the data sets have %lld points in total, more than %d",
                          (long long)total, DN_MAX_POINTS);
-    if (set->dim < 1 || set->dim > DN_MAX_DIM)
-        return error_set(error, DN_INVALID, "points must have 1..%d dimensions, got %d", DN_MAX_DIM,
-                         set->dim);
+    const enum dn_status status = check_shape(set, error);
+    if (status != DN_OK)
+        return status;
     bool labeled = uploaded && set->source_count == 1 && set->classes >= 0;
     bool mixture = set->source_count > 1 && set->classes == set->source_count;
     if (set->classes > DN_MAX_CLASSES || !(set->classes == 0 || labeled || mixture))
@@ -130,11 +188,16 @@ static double value_of(const struct spec_row *row, const struct dn_spec *spec) {
 static enum dn_status check_fields(const struct dn_spec *spec, struct dn_error *error) {
     for (const struct spec_row *row = spec_rows; row < spec_rows + spec_row_count; row++) {
         const double value = value_of(row, spec);
+        if (row->for_images && spec->network.kind != DN_UNET)
+            continue;
         if (!(value >= row->minimum && value <= row->maximum))
             return error_set(error, DN_INVALID, "%s must be %.9g..%.9g, got %.9g", row->name,
                              row->minimum, row->maximum, value);
-        if (row->is_even && fmod(value, 2) != 0)
+        if (row->step == 2 && fmod(value, 2) != 0)
             return error_set(error, DN_INVALID, "%s must be even, got %.9g", row->name, value);
+        if (row->step > 2 && fmod(value, row->step) != 0)
+            return error_set(error, DN_INVALID, "%s must be a multiple of %d, got %.9g", row->name,
+                             row->step, value);
     }
     return DN_OK;
 }
@@ -178,6 +241,30 @@ static enum dn_status check_diffusion(const struct dn_diffusion_spec *spec,
     return DN_OK;
 }
 
+/* What images need, and points may not have. */
+static enum dn_status check_images(const struct dn_spec *spec, struct dn_error *error) {
+    const bool are_images = spec->dataset.height > 0;
+    if (spec->network.kind != (are_images ? DN_UNET : DN_MLP))
+        return error_set(error, DN_INVALID, "network.kind must be \"%s\" for %s",
+                         dn_network_kind_names[are_images ? DN_UNET : DN_MLP],
+                         are_images ? "images" : "data that is not images");
+    if (!are_images)
+        return DN_OK;
+    if (spec->training.normalization != DN_MINMAX)
+        return error_set(
+            error, DN_INVALID,
+            "training.normalization must be \"minmax\" for images: bytes become [-1, 1]");
+    if (spec->training.conditioning != DN_GIVEN_NONE)
+        return error_set(
+            error, DN_INVALID,
+            "training.conditioning must be \"none\" for images: no pixels can be given");
+    if (spec->training.evaluate_every != 0)
+        return error_set(error, DN_INVALID,
+                         "training.evaluate_every must be 0 for images: it measures distances of "
+                         "points");
+    return DN_OK;
+}
+
 enum dn_status dn_diffusion_check(const struct dn_diffusion_spec *spec, struct dn_error *error) {
     struct dn_spec whole = dn_presets[0].spec;
     whole.diffusion = *spec;
@@ -192,7 +279,8 @@ enum dn_status dn_spec_check(const struct dn_spec *spec, struct dn_error *error)
 enum dn_status spec_check_stored(const struct dn_spec *spec, struct dn_error *error) {
     enum dn_status status = check_fields(spec, error);
     if (status != DN_OK || (status = check_diffusion(&spec->diffusion, error)) != DN_OK ||
-        (status = check_dataset(spec, error)) != DN_OK)
+        (status = check_dataset(spec, error)) != DN_OK ||
+        (status = check_images(spec, error)) != DN_OK)
         return status;
     size_t n, n_val;
     data_count(spec, &n, &n_val);
@@ -215,6 +303,10 @@ void dn_source_split(const struct dn_spec *spec, int k, size_t *n, size_t *n_val
         *n = (size_t)source->n - (source->pattern == DN_UPLOADED ? share : 0);
     if (n_val)
         *n_val = share;
+}
+
+int dn_spec_columns(const struct dn_spec *spec) {
+    return spec->dataset.height > 0 ? spec->dataset.channels : spec->dataset.dim;
 }
 
 int dn_spec_steps_per_epoch(const struct dn_spec *spec) {

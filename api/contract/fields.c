@@ -76,10 +76,16 @@ static void *value_at(const struct field *field, void *target) {
     return (char *)target + field->offset;
 }
 
+/* What an integer must be a multiple of. */
+static int step_of(const struct field *field) {
+    return field->flags & FIELD_EVEN ? 2 : field->flags & FIELD_SIXTEENS ? 16 : 1;
+}
+
 static void wrong_range(const struct field *field, const char *pointer,
                         struct problem_fields *wrong) {
     const char *kind = field->type == FIELD_NUMBER ? "a number"
-                       : field->flags & FIELD_EVEN ? "an even integer"
+                       : step_of(field) == 2       ? "an even integer"
+                       : step_of(field) == 16      ? "a multiple of 16"
                                                    : "an integer";
     if (field->type == FIELD_UINT53)
         problem_add(wrong, pointer, "must be an integer from 0 to 9007199254740991 (2^53 - 1)");
@@ -96,9 +102,7 @@ static bool in_range(const struct field *field, double value) {
         return false;
     if ((field->flags & FIELD_OPEN_MIN) && value == field->min)
         return false;
-    if (field->type != FIELD_NUMBER && value != floor(value))
-        return false;
-    return !(field->flags & FIELD_EVEN) || fmod(value, 2) == 0;
+    return field->type == FIELD_NUMBER || fmod(value, step_of(field)) == 0;
 }
 
 static void set_number(const struct field *field, double value, void *target, const char *pointer,
@@ -114,6 +118,21 @@ static void set_number(const struct field *field, double value, void *target, co
         *(uint64_t *)at = (uint64_t)value;
     else
         *(double *)at = value;
+}
+
+static void read_pair(const struct field *field, const cJSON *value, int pair[2],
+                      const char *pointer, struct problem_fields *wrong) {
+    if (!cJSON_IsArray(value) || cJSON_GetArraySize(value) != 2) {
+        problem_add(wrong, pointer, "must be a list of two numbers");
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        const cJSON *number = i == 0 ? value->child : value->child->next;
+        if (cJSON_IsNumber(number) && in_range(field, number->valuedouble))
+            pair[i] = (int)number->valuedouble;
+        else
+            wrong_range(field, arena_format(wrong->arena, "%s/%d", pointer, i), wrong);
+    }
 }
 
 static void wrong_choice(const struct field *field, const char *pointer,
@@ -171,6 +190,7 @@ static void read_value(const struct field *field, const cJSON *value, void *targ
         else
             wrong_range(field, pointer, wrong);
         break;
+    case FIELD_PAIR: read_pair(field, value, value_at(field, target), pointer, wrong); break;
     case FIELD_BOOLEAN:
         if (cJSON_IsBool(value))
             *(bool *)value_at(field, target) = cJSON_IsTrue(value);
@@ -298,6 +318,13 @@ static bool is_null(const struct field *field, const void *source) {
     }
 }
 
+static void write_pair(const int pair[2], struct json_writer *json) {
+    json_open(json, '[');
+    json_integer(json, pair[0]);
+    json_integer(json, pair[1]);
+    json_close(json, ']');
+}
+
 static void write_list(const struct field_set *set, const struct field_list *list,
                        struct json_writer *json) {
     json_open(json, '[');
@@ -318,6 +345,7 @@ void fields_write_value(const struct field *field, const void *source, struct js
     }
     switch (field->type) {
     case FIELD_INTEGER: json_integer(json, *(const int *)at); break;
+    case FIELD_PAIR: write_pair(at, json); break;
     case FIELD_INT64: json_integer(json, *(const int64_t *)at); break;
     case FIELD_UINT53: json_integer(json, (int64_t) * (const uint64_t *)at); break;
     case FIELD_NUMBER: json_double(json, *(const double *)at); break;

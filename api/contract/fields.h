@@ -18,6 +18,7 @@ enum field_type {
     FIELD_INTEGER, /* int; a number without fraction, min..max */
     FIELD_UINT53,  /* uint64_t; 0..2^53-1, what JSON numbers carry exactly */
     FIELD_NUMBER,  /* double, min..max */
+    FIELD_PAIR,    /* int [2]; a list of two numbers, each as FIELD_INTEGER */
     FIELD_BOOLEAN, /* bool */
     FIELD_CHOICE,  /* an enum (int); one of `choices` */
     FIELD_CHOICES, /* unsigned, with the bits of some of `choices`; a query parameter that may be
@@ -46,6 +47,7 @@ enum {
     FIELD_OR_NUMBER = 4,
     FIELD_OR_NULL = 8,
     FIELD_OPTIONAL = 16, /* not always in the response: its owner writes it */
+    FIELD_SIXTEENS = 32,
 };
 
 /* The values of a FIELD_TEXTS. They live as long as the request. */
@@ -67,7 +69,7 @@ struct field {
     size_t offset; /* offset of the value in the target struct */
     double min, max;
     int flags; /* FIELD_OPEN_MIN: min itself is excluded; FIELD_EVEN: even integers only;
-                * FIELD_OR_NUMBER: JSON may have a number instead of its text; FIELD_OR_NULL: null
+                * FIELD_SIXTEENS: multiples of 16; FIELD_OR_NUMBER: JSON may have a number instead of its text; FIELD_OR_NULL: null
                 * is as good as absent in a request; in a response NAN, a time of 0 and an integer
                 * below min are null */
     const char *const *choices; /* NULL-terminated */

@@ -46,6 +46,8 @@ static void write_number_limits(const struct field *field, struct json_writer *j
     }
     if (field->flags & FIELD_EVEN)
         json_member_integer(json, "multipleOf", 2);
+    if (field->flags & FIELD_SIXTEENS)
+        json_member_integer(json, "multipleOf", 16);
 }
 
 /* "type" of a value that may be null. */
@@ -107,6 +109,11 @@ static void write_other(const struct field_set *set, const struct field *field,
     } else if (strcmp(field->name, "columns") == 0) {
         json_member(json, "type", "array");
         json_member_raw(json, "items", "{\"type\":\"string\"}");
+    } else if (strcmp(field->name, "shape") == 0) {
+        json_member(json, "type", "array");
+        json_member_raw(json, "items", "{\"type\":\"integer\"}");
+        json_member_integer(json, "minItems", 3);
+        json_member_integer(json, "maxItems", 3);
     } else if (strcmp(field->name, "given") == 0) {
         json_member(json, "type", "object");
         json_member_raw(json, "additionalProperties", "{\"type\":[\"number\",\"null\"]}");
@@ -137,6 +144,14 @@ static void write_details(const struct field_set *set, const struct field *field
     case FIELD_INT64:
     case FIELD_UINT53:
     case FIELD_NUMBER: write_number_limits(field, json); break;
+    case FIELD_PAIR:
+        json_member_integer(json, "minItems", 2);
+        json_member_integer(json, "maxItems", 2);
+        json_member_open(json, "items", '{');
+        json_member(json, "type", "integer");
+        write_number_limits(field, json);
+        json_close(json, '}');
+        break;
     case FIELD_TEXTS:
     case FIELD_CHOICES:
         json_member_open(json, "items", '{');
@@ -179,7 +194,7 @@ void openapi_field(const struct field_set *set, const struct field *field,
         [FIELD_BOOLEAN] = "boolean", [FIELD_CHOICE] = "string",  [FIELD_TEXT] = "string",
         [FIELD_TEXTS] = "array",     [FIELD_CHOICES] = "array",  [FIELD_INT64] = "integer",
         [FIELD_TIME] = "string",     [FIELD_STRING] = "string",  [FIELD_ID] = "string",
-        [FIELD_LIST] = "array",      [FIELD_MEMBERS] = NULL,
+        [FIELD_LIST] = "array",      [FIELD_PAIR] = "array",     [FIELD_MEMBERS] = NULL,
     };
     const bool is_id = field->type == FIELD_ID && !(field->flags & FIELD_OR_NULL);
     openapi_description(field, json);

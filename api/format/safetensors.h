@@ -15,7 +15,7 @@
 #include "api/contract/problem.h"
 
 enum {
-    SAFETENSORS_TENSORS = 64,      /* maximum of a file */
+    SAFETENSORS_TENSORS = 256,     /* maximum of a file */
     SAFETENSORS_RANK = 4,          /* of a tensor */
     SAFETENSORS_DIM = 1 << 20,     /* of a dimension */
     SAFETENSORS_HEADER = 16 << 20, /* bytes of the header: the maps of a table are in it */

@@ -327,6 +327,8 @@ static bool fits_model(struct evaluation *evaluation) {
     const struct dn_model *model = evaluation->loaded.model;
     struct dn_sample_request *request = &evaluation->request;
     sampling_fit(request, model, &wrong);
+    if (dn_model_spec(model)->dataset.height > 0)
+        problem_add(&wrong, "", "the model draws images, and this measures distances of points");
     if (!problem_none(evaluation->exchange, &wrong) ||
         !cost_fits(evaluation->exchange, model, request))
         return false;

@@ -424,6 +424,10 @@ static bool fit_rows(struct http_exchange *exchange, struct scoring *scoring) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     const char *text = scoring->loaded.row.form, *label = NULL;
     const struct table_form *form = text ? form_read(text, wrong.arena) : NULL;
+    if (dn_model_spec(scoring->loaded.model)->dataset.height > 0)
+        problem_add(&wrong, "", "the model draws images, and only points have a log-density");
+    if (!problem_none(exchange, &wrong))
+        return false;
     const bool is_quantile =
         dn_model_spec(scoring->loaded.model)->training.normalization == DN_QUANTILE;
     const int dim = dn_model_dim(scoring->loaded.model);

@@ -1,27 +1,42 @@
 #include "api/spec/spec.h"
 
-#include "server/base/id.h"
 #include <stdio.h>
 #include <string.h>
+
+#include "api/images/images.h"
+#include "server/base/id.h"
 
 #define AT(member)       offsetof(struct job_request, member)
 #define RANGE(low, high) low, high, 0, NULL
 #define EVEN(low, high)  low, high, FIELD_EVEN, NULL
-#define ONE_OF(names)    0, 0, 0, names
-#define SWITCH           0, 0, 0, NULL
+/* Only where there are images: spec_write writes it. */
+#define ONLY(value)   value, value, FIELD_OPTIONAL, NULL
+#define ONE_OF(names) 0, 0, 0, names
+#define SWITCH        0, 0, 0, NULL
 // clang-format off
 #define TYPE(member) _Generic(((struct job_request *)NULL)->member, int: FIELD_INTEGER, \
                               double: FIELD_NUMBER, bool: FIELD_BOOLEAN, unsigned: FIELD_CHOICE)
 // clang-format on
-#define FIELD(group, name, limits, default_, sinai2022, table, saved, doc)                         \
+#define FIELD(group, name, limits, default_, sinai2022, table, images, large, saved, doc)          \
     {#group, #name, TYPE(spec.group.name), AT(spec.group.name), limits, doc},
+#define PAIR(group, name, low, high, step, default_, sinai2022, table, images, large, saved, doc)  \
+    {#group,                                                                                       \
+     #name,                                                                                        \
+     FIELD_PAIR,                                                                                   \
+     AT(spec.group.name),                                                                          \
+     low,                                                                                          \
+     high,                                                                                         \
+     FIELD_OPTIONAL | ((step) == 16 ? FIELD_SIXTEENS : 0),                                         \
+     NULL,                                                                                         \
+     doc},
 #define GROUP(name, doc) {"", #name, FIELD_GROUP, 0, 0, 0, 0, NULL, doc},
 
 static const struct field rows[] = {
     {"", "name", FIELD_TEXT, AT(name), 0, JOB_NAME_BYTES, FIELD_OR_NULL, NULL,
      "Optional display name, without control characters."},
     {"", "preset", FIELD_CHOICE, AT(preset), 0, 0, 0, dn_preset_names,
-     "Defaults for every other field. Without it, the default is table for an upload with more "
+     "Defaults for every other field. Without it, the default is images for images, table for an "
+     "upload with more "
      "than two columns or with missing cells, or whose columns are not all numbers, and default "
      "for all other data. Numbers called x and y are points even if they are integers, or if there "
      "are labels or numbers of rows; others are a table then."},
@@ -53,8 +68,10 @@ static const struct field upload_rows[] = {
      "Its name; only in responses."},
     {"", "n", FIELD_INTEGER, UPLOAD(n), 1, DN_MAX_POINTS, 0, NULL,
      "Its number of points; only in responses."},
-    {"", "dim", FIELD_INTEGER, UPLOAD(dim), 1, DN_MAX_DIM, 0, NULL,
-     "Number of coordinates of a point; only in responses."},
+    {"", "dim", FIELD_INTEGER, UPLOAD(dim), 1, DN_MAX_VALUES, 0, NULL,
+     "Number of coordinates of a point, or of values of an image; only in responses."},
+    {"", "shape", FIELD_OTHER, 0, 0, 0, FIELD_OPTIONAL, NULL,
+     "Height, width and channels of its images; only in responses, and only for images."},
     {"", "columns", FIELD_OTHER, UPLOAD(columns), 0, 0, 0, NULL,
      "Names of its coordinates; only in responses."},
     {"", "classes", FIELD_OTHER, UPLOAD(classes), 0, 0, 0, NULL,
@@ -101,6 +118,15 @@ static const char *read_names(const cJSON *json, int most, struct arena *arena) 
     return names;
 }
 
+/* [height, width, channels] of a stored job; dn_spec_check finds out whether images can have it. */
+static void read_shape(const cJSON *json, struct upload_request *upload) {
+    int *const sides[] = {&upload->height, &upload->width, &upload->channels};
+    const cJSON *side = cJSON_IsArray(json) ? json->child : NULL;
+    for (int i = 0; i < 3 && side; i++, side = side->next)
+        if (cJSON_IsNumber(side))
+            *sides[i] = side->valueint;
+}
+
 static void read_all_names(const cJSON *json, struct upload_request *upload, struct arena *arena) {
     const cJSON *classes = cJSON_GetObjectItemCaseSensitive(json, "classes");
     const cJSON *columns = cJSON_GetObjectItemCaseSensitive(json, "columns");
@@ -141,11 +167,6 @@ static void look_up(const struct sources *sources, const char *pointer, const ch
     else if (upload->dim && upload->dim != found.dim)
         problem_add(sources->wrong, arena_format(arena, "%s/dim", pointer),
                     "is %d, but this data set has %d", upload->dim, found.dim);
-    if (status == STORE_OK && found.is_images) {
-        problem_add(sources->wrong, id,
-                    "this data set has images, and this version trains on points and tables only");
-        return;
-    }
     *upload = found;
 }
 
@@ -167,8 +188,10 @@ static void read_upload(const struct sources *sources, int k, const cJSON *json,
         look_up(sources, pointer,
                 cJSON_IsString(json) ? pointer : arena_format(wrong->arena, "%s/id", pointer),
                 upload);
-    else
+    else {
+        read_shape(cJSON_GetObjectItemCaseSensitive(json, "shape"), upload);
         read_all_names(json, upload, wrong->arena);
+    }
     *source = (struct dn_source){DN_UPLOADED, upload->n, upload->seed};
 }
 
@@ -238,6 +261,9 @@ static void join_sources(const struct sources *sources) {
     struct job_request *job = sources->job;
     struct dn_dataset_spec *dataset = &job->spec.dataset;
     dataset->dim = dimension(job, 0);
+    dataset->height = job->uploads[0].height;
+    dataset->width = job->uploads[0].width;
+    dataset->channels = job->uploads[0].channels;
     dataset->classes =
         dataset->source_count > 1 ? dataset->source_count : job->uploads[0].class_count;
     for (int k = 0; k < dataset->source_count; k++)
@@ -249,6 +275,12 @@ static void join_sources(const struct sources *sources) {
             problem_add(sources->wrong, arena_format(sources->wrong->arena, "/dataset/%d", k),
                         "has points with %d coordinates, but the first data set has %d",
                         dimension(job, k), dataset->dim);
+    for (int k = 1; k < dataset->source_count; k++)
+        if (job->uploads[k].height != dataset->height || job->uploads[k].width != dataset->width ||
+            job->uploads[k].channels != dataset->channels)
+            problem_add(sources->wrong, arena_format(sources->wrong->arena, "/dataset/%d", k),
+                        "has not the shape of the first data set: lists have images of one shape, "
+                        "or none");
 }
 
 /* The rows of several data sets may differ in their form. */
@@ -266,17 +298,26 @@ const char *spec_form(const struct job_request *job) {
     return is_table(job) || spec_is_table(job) ? job->uploads[0].form : NULL;
 }
 
-/* Without a preset, an upload that is more than points of the plane is trained as a table: the
- * fields are read again, over its preset. */
+/* Without a preset, images have their own, and an upload that is more than points of the plane is
+ * trained as a table: the fields are read again, over that preset. */
 static void choose_preset(const struct sources *sources, const cJSON *json) {
     struct job_request *job = sources->job;
-    if (cJSON_GetObjectItemCaseSensitive(json, "preset") || !sources->lookup || !is_table(job))
+    const bool are_images = job->spec.dataset.height > 0;
+    if (cJSON_GetObjectItemCaseSensitive(json, "preset") || !sources->lookup ||
+        !(are_images || is_table(job)))
         return;
     const struct dn_dataset_spec dataset = job->spec.dataset;
-    job->preset = DN_PRESET_TABLE;
+    job->preset = are_images ? DN_PRESET_IMAGES : DN_PRESET_TABLE;
     job->spec = dn_presets[job->preset].spec;
     fields_read(&spec_fields, "", json, job, sources->wrong);
     job->spec.dataset = dataset;
+}
+
+/* The kind of network follows from the data, unless it is given. */
+static void choose_kind(const cJSON *json, struct job_request *job) {
+    const cJSON *network = cJSON_GetObjectItemCaseSensitive(json, "network");
+    if (!cJSON_GetObjectItemCaseSensitive(network, "kind"))
+        job->spec.network.kind = job->spec.dataset.height > 0 ? DN_UNET : DN_MLP;
 }
 
 /* What follows from the data in some presets, unless it is given. */
@@ -337,6 +378,7 @@ void spec_read(const cJSON *json, struct job_request *job, spec_lookup lookup, v
     if (wrong->count == before) {
         join_sources(&sources);
         choose_preset(&sources, json);
+        choose_kind(json, job);
         plan_epochs(json, job);
         check_usable(&sources);
     }
@@ -377,8 +419,13 @@ static void write_source(const struct job_request *job, int k, struct json_write
                 continue;
             if (strcmp(row->name, "columns") == 0 && !upload->columns)
                 continue;
+            const bool is_shape = row->flags & FIELD_OPTIONAL;
+            if (is_shape && upload->height == 0)
+                continue;
             json_key(json, row->name);
-            if (row->type == FIELD_OTHER)
+            if (is_shape)
+                images_write_shape(upload->height, upload->width, upload->channels, json);
+            else if (row->type == FIELD_OTHER)
                 json_raw(json, *(const char *const *)((const char *)upload + row->offset));
             else
                 fields_write_value(row, upload, json);
@@ -401,6 +448,22 @@ static void write_dataset(const struct job_request *job, struct json_writer *jso
         json_close(json, ']');
 }
 
+/* The fields of the kind of network that the job has. */
+static void write_network(const struct job_request *job, struct json_writer *json) {
+    const bool has_images = job->spec.network.kind == DN_UNET;
+    json_member_open(json, "network", '{');
+    for (size_t i = 0; i < spec_fields.count; i++) {
+        const struct field *row = &rows[i];
+        const bool of_images = row->flags & FIELD_OPTIONAL;
+        const bool is_kind = row->offset == AT(spec.network.kind);
+        if (strcmp(row->group, "network") != 0 || (of_images != has_images && !is_kind))
+            continue;
+        json_key(json, row->name);
+        fields_write_value(row, job, json);
+    }
+    json_close(json, '}');
+}
+
 void spec_write(const struct job_request *job, struct json_writer *json) {
     json_open(json, '{');
     for (size_t i = 0; i < spec_fields.count; i++) {
@@ -409,6 +472,8 @@ void spec_write(const struct job_request *job, struct json_writer *json) {
             continue;
         if (row->type == FIELD_OTHER) {
             write_dataset(job, json);
+        } else if (row->type == FIELD_GROUP && strcmp(row->name, "network") == 0) {
+            write_network(job, json);
         } else if (row->type == FIELD_GROUP) {
             fields_write_group(&spec_fields, row->name, job, json);
         } else {
@@ -465,6 +530,10 @@ void spec_write_columns(const struct job_request *job, struct json_writer *json)
     static const char *const axes[] = {"x", "y", "z"};
     const int dim = job->spec.dataset.dim;
     char name[16];
+    if (job->spec.dataset.height > 0) { /* pixels have no names */
+        json_raw(json, "[]");
+        return;
+    }
     if (job->uploads[0].columns) {
         json_raw(json, job->uploads[0].columns);
         return;

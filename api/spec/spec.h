@@ -14,15 +14,15 @@ enum { JOB_NAME_BYTES = 100, SET_NAME_BYTES = 100 };
 struct upload_request {
     char id[ID_LENGTH + 1]; /* "" for a built-in one */
     char name[SET_NAME_BYTES + 1];
-    int n, dim; /* 0: not given */
+    int n, dim;                  /* 0: not given */
+    int height, width, channels; /* of images; 0: points */
     uint64_t seed;
     const char *classes; /* their names, as JSON; NULL without labels; of an arena */
     int class_count;
     /* These are looked up, and of an arena. */
-    const char *columns;  /* names of its coordinates, as JSON; NULL: not known */
-    const char *unusable; /* why its points are not plain numbers; or NULL */
-    bool is_table;        /* it is more than points on a line or in the plane */
-    bool is_images;
+    const char *columns;      /* names of its coordinates, as JSON; NULL: not known */
+    const char *unusable;     /* why its points are not plain numbers; or NULL */
+    bool is_table;            /* it is more than points on a line or in the plane */
     const char *form;         /* of the rows of its table, as JSON (api/table/form.h); or NULL */
     const double *low, *high; /* [dim] range of each axis, of an arena; NULL: not looked up */
 };

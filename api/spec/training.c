@@ -92,7 +92,11 @@ static bool load_uploads(const struct job_request *request, struct store_session
             return fail(failure, JOB_ERROR_DATASET_MISSING);
         if (status != STORE_OK)
             return fail_to_read(failure, status);
-        uploads->points[k] = (struct dn_upload){(size_t)row->n, row->dim, row->points, row->labels};
+        uploads->points[k] = (struct dn_upload){.n = (size_t)row->n,
+                                                .dim = row->dim,
+                                                .points = row->points,
+                                                .labels = row->labels,
+                                                .pixels = row->pixels};
         if (!row->has_cells || !spec_is_table(request))
             continue;
         free(row->points); /* the values take their place */

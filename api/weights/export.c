@@ -12,30 +12,34 @@
 #include "api/weights/quantiles.h"
 #include "server/base/sha256.h"
 
-_Static_assert(5 * DN_MAX_HIDDEN_LAYERS + 2 + 4 < SAFETENSORS_TENSORS, "a model fits into a file");
+_Static_assert(5 * DN_MAX_HIDDEN_LAYERS + 2 + 4 < SAFETENSORS_TENSORS &&
+                   9 * 4 * DN_MAX_BLOCKS + 12 < SAFETENSORS_TENSORS,
+               "a model fits into a file");
 
 /* ------------------------------------------------------------------ the file */
 
 /* Writes the transform exactly: each number reads back as the same double or, for low and high,
- * float. */
+ * float. Of images, one number for each channel. */
 static void write_transform(const struct dn_model *model, struct json_writer *json) {
-    const int dim = dn_model_dim(model);
-    double shift[DN_MAX_DIM], scale[DN_MAX_DIM], wide[DN_MAX_DIM];
-    float range[2][DN_MAX_DIM];
-    dn_model_transform(model, shift, scale);
-    dn_model_range(model, range[0], range[1]);
-    json_open(json, '{');
-    json_key(json, "shift");
-    json_numbers(json, shift, dim);
-    json_key(json, "scale");
-    json_numbers(json, scale, dim);
-    for (int which = 0; which < 2; which++) {
-        for (int i = 0; i < dim; i++)
-            wide[i] = (double)range[which][i];
-        json_key(json, which == 0 ? "low" : "high");
-        json_numbers(json, wide, dim);
+    static const char *const keys[] = {"shift", "scale", "low", "high"};
+    const size_t dim = (size_t)dn_model_dim(model);
+    double *numbers = malloc(4 * dim * sizeof *numbers);
+    float *range = malloc(2 * dim * sizeof *range);
+    if (numbers && range) {
+        dn_model_transform(model, numbers, numbers + dim);
+        dn_model_range(model, range, range + dim);
+        for (size_t i = 0; i < 2 * dim; i++)
+            numbers[2 * dim + i] = (double)range[i];
+        json_open(json, '{');
+        for (size_t i = 0; i < 4; i++) {
+            json_key(json, keys[i]);
+            json_numbers(json, numbers + i * dim, dn_spec_columns(dn_model_spec(model)));
+        }
+        json_close(json, '}');
+    } else {
+        buffer_fail(json->out);
     }
-    json_close(json, '}');
+    free(numbers), free(range);
 }
 
 static void write_class_counts(const struct dn_model *model, struct json_writer *json) {

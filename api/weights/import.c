@@ -33,8 +33,7 @@ struct import {
     char *form;                               /* of a table's rows, in the arena; or NULL */
     float *values;                            /* all tensors, in the order of the architecture */
     struct dn_model *model;
-    double transform[2 * DN_MAX_DIM]; /* for the row */
-    struct model row;                 /* texts in the exchange's arena, bytes from malloc */
+    struct model row; /* texts in the exchange's arena, bytes from malloc */
     struct replay once;
 };
 
@@ -131,19 +130,19 @@ static void read_spec(struct import *import) {
     read_count(import, "epoch", 1, DN_MAX_EPOCHS, &import->epoch);
 }
 
-/* Reads a list of dim numbers between -most and most. */
+/* Reads a number between -most and most for each column. */
 static void read_numbers(struct import *import, const cJSON *transform, const char *key,
                          double most, double *out) {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(transform, key);
-    const int dim = import->job.spec.dataset.dim;
-    bool right = cJSON_IsArray(list) && cJSON_GetArraySize(list) == dim;
+    const int columns = dn_spec_columns(&import->job.spec);
+    bool right = cJSON_IsArray(list) && cJSON_GetArraySize(list) == columns;
     for (const cJSON *value = right ? list->child : NULL; value; value = value->next) {
         right &= cJSON_IsNumber(value) && fabs(value->valuedouble) <= most;
         *out++ = value->valuedouble;
     }
     if (!right)
         problem_add(&import->wrong, META "transform", "%s must be a list of %d finite numbers", key,
-                    dim);
+                    columns);
 }
 
 static void read_transform(struct import *import) {
@@ -156,7 +155,7 @@ static void read_transform(struct import *import) {
         read_numbers(import, json, "high", FLT_MAX, high);
     }
     cJSON_Delete(json);
-    for (int i = 0; i < import->job.spec.dataset.dim && import->wrong.count == 0; i++) {
+    for (int i = 0; i < dn_spec_columns(&import->job.spec) && import->wrong.count == 0; i++) {
         import->low[i] = (float)low[i];
         import->high[i] = (float)high[i];
     }
@@ -303,6 +302,7 @@ static bool make_row(struct http_exchange *exchange, struct import *import) {
         snprintf(import->name, sizeof import->name, "%s", named);
     spec_words(&import->job, import->name, &words);
     struct model *row = &import->row;
+    const size_t dim = (size_t)dn_model_dim(import->model);
     *row = (struct model){
         .name = import->name[0] ? import->name : NULL,
         .spec = keep_text(exchange, &spec),
@@ -310,13 +310,15 @@ static bool make_row(struct http_exchange *exchange, struct import *import) {
         .form = import->form,
         .variant = http_format(exchange, "%s", kernels),
         .epoch = import->epoch,
-        .dim = dn_model_dim(import->model),
+        .dim = (int)dim,
         .parameters = dn_spec_parameters(dn_model_spec(import->model)),
-        .transform = import->transform,
+        .transform = arena_alloc(http_arena(exchange), 2 * dim * sizeof(double)),
         .byte_count = dn_model_bytes(import->model),
         .created_at = clock_now_ms(),
     };
-    dn_model_transform(import->model, row->transform, row->transform + row->dim);
+    if (!row->transform)
+        return false;
+    dn_model_transform(import->model, row->transform, row->transform + dim);
     row->updated_at = row->created_at;
     row->bytes = malloc(row->byte_count);
     if (!row->bytes || !row->spec || !row->words || !row->variant)

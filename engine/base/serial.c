@@ -23,18 +23,32 @@ void serial_block(struct serial *serial, void *value, size_t size) {
     serial->used += size;
 }
 
-void serial_mark(struct serial *serial, const char *text) {
-    char wanted[16] = {0}, found[16];
-    memcpy(wanted, text, strnlen(text, sizeof wanted));
-    memcpy(found, wanted, sizeof found);
+int serial_either(struct serial *serial, const char *const texts[2], int which) {
+    char marks[2][16] = {{0}}, found[16];
+    for (int i = 0; i < 2; i++)
+        memcpy(marks[i], texts[i], strnlen(texts[i], sizeof marks[i]));
+    memcpy(found, marks[which], sizeof found);
     serial_block(serial, found, sizeof found);
-    if (memcmp(found, wanted, sizeof found) != 0)
-        serial->failed = true;
+    for (int i = 0; i < 2; i++)
+        if (memcmp(found, marks[i], sizeof found) == 0)
+            return i;
+    serial->failed = true;
+    return which;
 }
 
-static void serial_dataset(struct serial *serial, struct dn_dataset_spec *dataset) {
+void serial_mark(struct serial *serial, const char *text) {
+    serial_either(serial, (const char *const[]){text, text}, 0);
+}
+
+static void serial_dataset(struct serial *serial, struct dn_dataset_spec *dataset,
+                           bool has_images) {
     serial_value(serial, &dataset->source_count);
     serial_value(serial, &dataset->dim);
+    if (has_images) {
+        serial_value(serial, &dataset->height);
+        serial_value(serial, &dataset->width);
+        serial_value(serial, &dataset->channels);
+    }
     serial_value(serial, &dataset->classes);
     if (dataset->source_count < 1 || dataset->source_count > DN_MAX_CLASSES)
         serial->failed = true;
@@ -66,15 +80,15 @@ static void set_minimum(const struct spec_row *row, struct dn_spec *spec) {
         *(bool *)at = row->minimum > 0;
 }
 
-void serial_spec(struct serial *serial, struct dn_spec *spec) {
+void serial_spec(struct serial *serial, struct dn_spec *spec, bool has_images) {
     const struct spec_row *end = spec_rows + spec_row_count;
-    serial_dataset(serial, &spec->dataset);
+    serial_dataset(serial, &spec->dataset, has_images);
     for (int place = 1; place <= (int)spec_row_count; place++)
         for (const struct spec_row *row = spec_rows; row < end; row++)
-            if (row->saved == place)
+            if (row->saved == place && (has_images || !row->for_images))
                 serial_field(serial, row, spec);
     for (const struct spec_row *row = spec_rows; row < end && serial->mode == SERIAL_READ; row++)
-        if (row->saved == 0)
+        if (row->saved == 0 || (row->for_images && !has_images))
             set_minimum(row, spec);
     serial_value(serial, &spec->seed);
 }

@@ -30,6 +30,10 @@ void serial_block(struct serial *serial, void *value, size_t size);
 #define serial_value(serial, value) serial_block(serial, value, sizeof *(value))
 /* Text that must be the same when read: a magic number with its version. Padded to 16 bytes. */
 void serial_mark(struct serial *serial, const char *text);
-void serial_spec(struct serial *serial, struct dn_spec *spec);
+/* The same with one of two texts: which (0 or 1) is written, and which it is, when read, is the
+ * value. */
+int serial_either(struct serial *serial, const char *const texts[2], int which);
+/* The spec of a data set of images has a shape and the fields of their networks besides. */
+void serial_spec(struct serial *serial, struct dn_spec *spec, bool has_images);
 
 #endif

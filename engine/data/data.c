@@ -23,10 +23,12 @@ void data_count(const struct dn_spec *spec, size_t *n, size_t *n_val) {
     }
 }
 
-size_t data_bytes(int dim, size_t all, int classes, bool values) {
+size_t data_bytes(int dim, size_t all, int classes, enum data_form form) {
     const size_t coordinates = all * (size_t)dim;
-    return floats_bytes(values ? 2 * coordinates : coordinates) +
-           (classes ? all * sizeof(int32_t) : 0);
+    const size_t labels = classes ? all * sizeof(int32_t) : 0;
+    return labels + (form == DATA_PIXELS
+                         ? floats_bytes((coordinates + 3) / 4)
+                         : floats_bytes(form == DATA_VALUES ? 2 * coordinates : coordinates));
 }
 
 enum dn_status data_new(struct dn_data *data, int dim, size_t n, size_t n_val, int classes,
@@ -54,6 +56,19 @@ static enum dn_status new_values(struct dn_data *data, int dim, size_t n, size_t
     return DN_OK;
 }
 
+/* The same with pixels instead of points. */
+static enum dn_status new_pixels(struct dn_data *data, int dim, size_t n, size_t n_val, int classes,
+                                 struct dn_error *error) {
+    /* four take the space of a float */
+    enum dn_status status = data_new(data, dim / 4, n, n_val, classes, error);
+    if (status != DN_OK)
+        return status;
+    data->dim = dim;
+    data->pixels = (const uint8_t *)(const void *)data->points;
+    data->points = NULL;
+    return DN_OK;
+}
+
 size_t data_deal_bytes(const struct dn_spec *spec) {
     size_t largest = 0; /* upload, of which all points are shuffled */
     for (int k = 0; k < spec->dataset.source_count; k++) {
@@ -71,6 +86,7 @@ struct deal {
     size_t n, n_val;
     float *points, *points_val; /* or values */
     double *values, *values_val;
+    uint8_t *pixels, *pixels_val;
     int32_t *labels, *labels_val; /* NULL without classes */
 };
 
@@ -108,7 +124,8 @@ void dn_shuffle(uint64_t seed, int32_t n, int32_t *order) {
 static bool fits_the_spec(const struct deal *deal, const struct dn_upload *upload,
                           bool own_labels) {
     const struct dn_dataset_spec *set = &deal->spec->dataset;
-    if (upload->n != (size_t)set->sources[deal->k].n || upload->dim != set->dim)
+    if (upload->n != (size_t)set->sources[deal->k].n || upload->dim != set->dim ||
+        (set->height > 0) != (upload->pixels != NULL))
         return false;
     if (!deal->labels || !own_labels)
         return true;
@@ -142,7 +159,10 @@ static enum dn_status deal_upload(const struct deal *deal, const struct dn_uploa
     dn_shuffle(source->seed, (int32_t)upload->n, order);
     for (size_t i = 0; i < upload->n; i++) {
         const size_t from = (size_t)order[i], to = i < n ? i : i - n;
-        if (deal->values)
+        if (deal->pixels)
+            memcpy((i < n ? deal->pixels : deal->pixels_val) + to * dim,
+                   upload->pixels + from * dim, dim);
+        else if (deal->values)
             copy_values(upload, from, (i < n ? deal->values : deal->values_val) + to * dim);
         else
             memcpy((i < n ? deal->points : deal->points_val) + to * dim,
@@ -170,11 +190,14 @@ enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *
     struct dn_data data;
     size_t n, n_val, done = 0, done_val = 0;
     data_count(spec, &n, &n_val);
-    status = (have_values(spec, uploads) ? new_values : data_new)(
-        &data, spec->dataset.dim, n, n_val, spec->dataset.classes, error);
+    status = (spec->dataset.height > 0 ? new_pixels
+              : have_values(spec, uploads)
+                  ? new_values
+                  : data_new)(&data, spec->dataset.dim, n, n_val, spec->dataset.classes, error);
     const size_t dim = (size_t)data.dim;
     float *points = (float *)data.points;
     double *values = (double *)data.values;
+    uint8_t *pixels = (uint8_t *)data.pixels;
     int32_t *labels = (int32_t *)data.labels;
     for (int k = 0; k < spec->dataset.source_count && status == DN_OK; k++) {
         struct deal deal = {.spec = spec,
@@ -183,6 +206,8 @@ enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *
                             .points_val = points ? points + (n + done_val) * dim : NULL,
                             .values = values ? values + done * dim : NULL,
                             .values_val = values ? values + (n + done_val) * dim : NULL,
+                            .pixels = pixels ? pixels + done * dim : NULL,
+                            .pixels_val = pixels ? pixels + (n + done_val) * dim : NULL,
                             .labels = labels ? labels + done : NULL,
                             .labels_val = labels ? labels + n + done_val : NULL};
         dn_source_split(spec, k, &deal.n, &deal.n_val);
@@ -203,6 +228,7 @@ enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *
 void dn_data_clear(struct dn_data *data) {
     free((void *)data->points);
     free((void *)data->values);
+    free((void *)data->pixels);
     free((void *)data->labels);
     *data = (struct dn_data){0};
 }
@@ -212,7 +238,9 @@ void dn_data_clear(struct dn_data *data) {
 static enum dn_status check_values(const struct dn_data *data, struct dn_error *error) {
     static const float LARGEST = 1e30f; /* differences and sums of these are still floats */
     const size_t dim = (size_t)data->dim;
-    for (size_t e = 0; e < (data->n + data->n_val) * dim; e++) {
+    const size_t count =
+        data->pixels ? 0 : (data->n + data->n_val) * dim; /* all bytes are pixels */
+    for (size_t e = 0; e < count; e++) {
         const double value = data->values ? data->values[e] : (double)data->points[e];
         if (!(fabs(value) <= (double)LARGEST) && !(data->values && isnan(value)))
             return error_set(error, DN_INVALID, "coordinate %zu of point %zu is %g; at most %g",
@@ -233,7 +261,10 @@ enum dn_status data_check(const struct dn_data *data, const struct dn_spec *spec
     if (data->values && spec->training.normalization != DN_QUANTILE)
         return error_set(error, DN_INVALID,
                          "values need the normalization \"quantile\"; others need points");
-    if ((!data->points && !data->values) || data->n != n || data->n_val != n_val)
+    if ((set->height > 0) != (data->pixels != NULL))
+        return error_set(error, DN_INVALID, "the data %s pixels, but the spec says %s",
+                         data->pixels ? "has" : "has no", set->height > 0 ? "images" : "points");
+    if ((!data->points && !data->values && !data->pixels) || data->n != n || data->n_val != n_val)
         return error_set(
             error, DN_INVALID,
             "the data has %zu training and %zu validation points; the spec asks for %zu and %zu",

@@ -17,8 +17,10 @@ void data_count(const struct dn_spec *spec, size_t *n, size_t *n_val);
  * dn_data_clear. */
 enum dn_status data_new(struct dn_data *data, int dim, size_t n, size_t n_val, int classes,
                         struct dn_error *error);
-/* Bytes of a dn_data with n + n_val = all points, or values. */
-size_t data_bytes(int dim, size_t all, int classes, bool values);
+/* What a dn_data has. */
+enum data_form { DATA_POINTS, DATA_VALUES, DATA_PIXELS };
+/* Bytes of a dn_data with n + n_val = all points. */
+size_t data_bytes(int dim, size_t all, int classes, enum data_form form);
 
 /* Bytes that dn_data_draw allocates besides, for a while. */
 size_t data_deal_bytes(const struct dn_spec *spec);

@@ -179,7 +179,7 @@ size_t evaluate_bytes(const struct dn_spec *spec, const struct network *network,
     n = fresh_count(&spec->dataset, all, n);
     if (n == 0)
         return 0; /* DN_INVALID at once */
-    const size_t fresh = data_bytes(spec->dataset.dim, n, spec->dataset.classes, false);
+    const size_t fresh = data_bytes(spec->dataset.dim, n, spec->dataset.classes, DATA_POINTS);
     const size_t order = all_patterns(&spec->dataset) ? 0 : all * sizeof(int32_t);
     const size_t sample = sample_bytes(network, n), pair = pair_bytes(n, n, dim);
     const size_t points =
@@ -193,6 +193,8 @@ enum dn_status dn_evaluate(const struct dn_model *model, const struct dn_data *d
     const struct dn_spec *spec = dn_model_spec(model);
     struct dn_data fresh = {0};
     struct dn_evaluation found = {NAN, NAN};
+    if (spec->dataset.height > 0)
+        return error_set(error, DN_INVALID, "distances of points say nothing of images");
     enum dn_status status = dn_data_fresh(spec, data, 0, seed, (size_t)n, &fresh, error);
     if (status != DN_OK)
         return status;

@@ -75,7 +75,7 @@ static void spec_bytes(const struct dn_spec *spec, unsigned char bytes[SPEC_BYTE
     copy.training.epochs = copy.training.checkpoint_every = 1; /* training may be extended */
     struct serial serial = {.mode = SERIAL_WRITE, .bytes = bytes, .size = SPEC_BYTES};
     memset(bytes, 0, SPEC_BYTES);
-    serial_spec(&serial, &copy);
+    serial_spec(&serial, &copy, spec->dataset.height > 0);
 }
 
 /* What the bits of a training depend on beside its spec and data. */

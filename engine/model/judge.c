@@ -66,7 +66,13 @@ enum dn_status dn_trainer_check(const struct dn_trainer *trainer, bool thorough,
 
 /* ------------------------------------------------------------------ loss */
 
-enum { JUDGED = 1024 }; /* noised points */
+/* Noised points: as many as have this number of values, at most JUDGED. */
+enum { JUDGED = 1024, JUDGED_VALUES = 1 << 18 };
+
+static size_t judged_of(size_t dim) {
+    const size_t count = JUDGED_VALUES / dim;
+    return count > JUDGED ? JUDGED : count;
+}
 
 static size_t judged_from(const struct noised *set, size_t n, size_t i) {
     return n > set->n ? i * n / set->n : i % n;
@@ -77,27 +83,33 @@ static void take_labels(struct noised *set, const int32_t *labels, size_t n) {
         set->seen[i] = labels[judged_from(set, n, i)];
 }
 
-/* Takes JUDGED of the points x_0 [n][dim], spread evenly, or repeats them, and adds noise. */
-static void judged_draw(const struct dn_trainer *trainer, struct noised *set, const float *x_0,
-                        const int32_t *labels, size_t n, uint32_t step) {
+/* Takes training points, or validation points, spread evenly, or repeats them, and adds noise. */
+static void judged_draw(const struct dn_trainer *trainer, struct noised *set, bool validates) {
     static const struct noised_streams streams = {RANDOM_VALIDATION_TIMESTEP,
                                                   RANDOM_VALIDATION_NOISE, RANDOM_VALIDATION_LABEL,
                                                   RANDOM_VALIDATION_GIVEN, false};
-    const size_t dim = (size_t)trainer->dim;
-    for (size_t i = 0; i < set->n; i++)
-        memcpy(set->x_0 + i * dim, x_0 + judged_from(set, n, i) * dim, dim * sizeof *x_0);
-    take_labels(set, labels, n);
-    noised_draw(set, &trainer->spec, &trainer->schedule, set->n, &streams, step);
+    const struct noised *validation = &trainer->validation;
+    const size_t dim = (size_t)trainer->dim, n = validates ? validation->n : trainer->n;
+    for (size_t i = 0; i < set->n; i++) {
+        const size_t from = judged_from(set, n, i);
+        if (validates)
+            memcpy(set->x_0 + i * dim, validation->x_0 + from * dim, dim * sizeof(float));
+        else
+            trainer_point(trainer, from, set->x_0 + i * dim);
+    }
+    take_labels(set, validates ? validation->seen : trainer->labels, n);
+    noised_draw(set, &trainer->spec, &trainer->schedule, set->n, &streams, validates ? 2 : 1);
 }
 
 static double weight_at(const struct dn_trainer *trainer, int32_t t) {
     return trainer->t_weights ? (double)trainer->t_weights[t] : 1;
 }
 
-/* The mean of the targets, with the weights of the loss. */
-static void mean_target(const struct dn_trainer *trainer, const struct noised *set, float *mean) {
+/* The mean of the targets, with the weights of the loss. sums [2][dim] is scratch. */
+static void mean_target(const struct dn_trainer *trainer, const struct noised *set, double *sums,
+                        float *mean) {
     const size_t dim = (size_t)trainer->dim;
-    double sums[DN_MAX_DIM] = {0}, weights[DN_MAX_DIM] = {0};
+    double *weights = sums + dim;
     for (size_t i = 0; i < set->n; i++)
         for (size_t j = 0; j < dim; j++) {
             const bool counts = !set->given || !(set->given[i] >> j & 1);
@@ -109,11 +121,10 @@ static void mean_target(const struct dn_trainer *trainer, const struct noised *s
         mean[j] = weights[j] > 0 ? (float)(sums[j] / weights[j]) : 0;
 }
 
-/* The loss of a network with this output [dim] for every point. */
+/* The loss of a network with this output [dim] for every point. out [dim] is scratch. */
 static double loss_of_constant(const struct dn_trainer *trainer, const struct noised *set,
-                               const float *output) {
+                               const float *output, float *out) {
     const size_t dim = (size_t)trainer->dim;
-    float out[DN_MAX_DIM];
     double sum = 0;
     for (size_t i = 0; i < set->n; i++) {
         double loss = 0;
@@ -129,16 +140,22 @@ static enum dn_status judge(struct dn_trainer *trainer, struct noised *set,
                             struct dn_verdict *verdict, dn_stop_flag *stop,
                             struct dn_error *error) {
     const struct noised *validation = &trainer->validation;
-    const float zero[DN_MAX_DIM] = {0};
-    float mean[DN_MAX_DIM];
-    judged_draw(trainer, set, trainer->points, trainer->labels, trainer->n, 1);
-    mean_target(trainer, set, mean);
+    const size_t dim = (size_t)trainer->dim;
+    float *zero = calloc(3 * dim, sizeof *zero), *mean = zero + dim, *out = zero + 2 * dim;
+    double *sums = calloc(2 * dim, sizeof *sums);
+    if (!zero || !sums) {
+        free(zero), free(sums);
+        return error_set(error, DN_NO_MEMORY, "out of memory");
+    }
+    judged_draw(trainer, set, false);
+    mean_target(trainer, set, sums, mean);
     if (validation->n > 0) {
-        judged_draw(trainer, set, validation->x_0, validation->seen, validation->n, 2);
+        judged_draw(trainer, set, true);
         take_labels(set, validation->seen, validation->n); /* some are hidden already */
     }
     verdict->nothing =
-        fmin(loss_of_constant(trainer, set, zero), loss_of_constant(trainer, set, mean));
+        fmin(loss_of_constant(trainer, set, zero, out), loss_of_constant(trainer, set, mean, out));
+    free(zero), free(sums);
     return trainer_loss(trainer, set, trainer_model_weights(trainer), stop, &verdict->loss, error);
 }
 
@@ -146,10 +163,10 @@ enum dn_status dn_trainer_judge(struct dn_trainer *trainer, struct dn_verdict *v
                                 dn_stop_flag *stop, struct dn_error *error) {
     struct noised set = {0};
     struct dn_verdict found = {NAN, NAN};
-    enum dn_status status =
-        noised_init(&set, &trainer->spec, &trainer->schedule, trainer->network.kernels, JUDGED)
-            ? judge(trainer, &set, &found, stop, error)
-            : error_set(error, DN_NO_MEMORY, "out of memory");
+    enum dn_status status = noised_init(&set, &trainer->spec, &trainer->schedule,
+                                        trainer->network.kernels, judged_of((size_t)trainer->dim))
+                                ? judge(trainer, &set, &found, stop, error)
+                                : error_set(error, DN_NO_MEMORY, "out of memory");
     noised_clear(&set);
     if (status == DN_OK)
         *verdict = found;

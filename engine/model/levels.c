@@ -67,7 +67,7 @@ enum dn_status model_use_levels(struct network *network, const struct dn_spec *s
     const struct quantiles *maps = transform->quantiles;
     int counts[DN_MAX_DIM] = {0};
     float ends[DN_MAX_DIM * DN_MAX_OUTPUT_LEVELS];
-    if (network->mlp.outputs == network->dim)
+    if (!maps || network->mlp.outputs == network->dim)
         return DN_OK;
     struct levels_step *steps = calloc((size_t)schedule->timesteps + 1, sizeof *steps);
     if (!steps)

@@ -21,7 +21,9 @@ int64_t dn_spec_memory(const struct dn_spec *spec) {
     size_t n, n_val;
     data_count(spec, &n, &n_val);
     const size_t data = data_bytes(spec->dataset.dim, n + n_val, spec->dataset.classes,
-                                   spec->training.normalization == DN_QUANTILE);
+                                   spec->dataset.height > 0                      ? DATA_PIXELS
+                                   : spec->training.normalization == DN_QUANTILE ? DATA_VALUES
+                                                                                 : DATA_POINTS);
     const size_t trainer = trainer_bytes(spec);
     const size_t drawing = data + data_deal_bytes(spec);
     const size_t making = data + trainer + uncertainty_bytes(&network);

@@ -10,6 +10,10 @@
 #include "engine/data/data.h"
 #include "engine/internal.h"
 
+int spec_moments(const struct dn_spec *spec) {
+    return spec->dataset.height > 0 ? 0 : moments_nodes(&spec->diffusion);
+}
+
 enum dn_status model_new(const struct dn_spec *spec, const struct kernels *kernels,
                          struct dn_model **out, struct dn_error *error) {
     struct dn_model *model = calloc(1, sizeof *model);
@@ -55,8 +59,7 @@ int dn_model_epoch(const struct dn_model *model) {
     return model->epoch;
 }
 void dn_model_transform(const struct dn_model *model, double *shift, double *scale) {
-    memcpy(shift, model->transform.shift, (size_t)model->dim * sizeof *shift);
-    memcpy(scale, model->transform.scale, (size_t)model->dim * sizeof *scale);
+    transform_write(&model->transform, model->dim, shift, scale);
 }
 
 bool dn_model_class_counts(const struct dn_model *model, int32_t *counts) {
@@ -101,30 +104,31 @@ void serial_parameters(struct serial *serial, const struct network *network, flo
 
 /* Everything that comes before the weights. */
 static void serial_header(struct serial *serial, struct dn_model *model) {
-    serial_mark(serial, "denoised model 7");
-    serial_spec(serial, &model->spec);
+    static const char *const marks[2] = {"denoised model 7", "denoised model 8"};
+    const bool has_images = serial_either(serial, marks, model->spec.dataset.height > 0) == 1;
+    serial_spec(serial, &model->spec, has_images);
     serial_value(serial, &model->epoch);
     if (spec_check_stored(&model->spec, NULL) != DN_OK) {
         serial->failed = true;
         return;
     }
-    size_t dim = (size_t)model->spec.dataset.dim;
-    serial_block(serial, model->transform.shift, dim * sizeof(double));
-    serial_block(serial, model->transform.scale, dim * sizeof(double));
-    serial_block(serial, model->transform.low, dim * sizeof(float));
-    serial_block(serial, model->transform.high, dim * sizeof(float));
+    const size_t columns = (size_t)dn_spec_columns(&model->spec);
+    model->transform.channels = model->spec.dataset.channels;
+    serial_block(serial, model->transform.shift, columns * sizeof(double));
+    serial_block(serial, model->transform.scale, columns * sizeof(double));
+    serial_block(serial, model->transform.low, columns * sizeof(float));
+    serial_block(serial, model->transform.high, columns * sizeof(float));
     if (model->spec.dataset.classes > 0 && model->spec.dataset.classes <= DN_MAX_CLASSES)
         serial_block(serial, model->class_counts,
                      (size_t)model->spec.dataset.classes * sizeof *model->class_counts);
     if (model->spec.training.normalization == DN_QUANTILE && model->transform.quantiles)
-        quantiles_serial(serial, model->transform.quantiles, (int)dim);
+        quantiles_serial(serial, model->transform.quantiles, (int)columns);
     serial_value(serial, &model->moments.nodes);
-    if (model->moments.nodes != 0 &&
-        model->moments.nodes != moments_nodes(&model->spec.diffusion)) {
+    if (model->moments.nodes != 0 && model->moments.nodes != spec_moments(&model->spec)) {
         serial->failed = true;
         return;
     }
-    model->moments.dim = (int)dim;
+    model->moments.dim = model->spec.dataset.dim;
     moments_serial(serial, &model->moments);
 }
 
@@ -148,8 +152,7 @@ void dn_model_save(const struct dn_model *model, void *bytes) {
 
 int64_t dn_spec_model_bytes(const struct dn_spec *spec) {
     struct network network;
-    const struct dn_model header = {.spec = *spec,
-                                    .moments.nodes = moments_nodes(&spec->diffusion)};
+    const struct dn_model header = {.spec = *spec, .moments.nodes = spec_moments(spec)};
     network_layout(&network, spec);
     size_t n, n_val;
     data_count(spec, &n, &n_val);
@@ -163,7 +166,7 @@ static bool header_is_sound(const struct serial *serial, const struct dn_model *
                             size_t size) {
     return !serial->failed && spec_check_stored(&header->spec, NULL) == DN_OK &&
            header->epoch >= 0 && header->epoch <= DN_MAX_EPOCHS &&
-           transform_check(&header->transform, header->spec.dataset.dim, NULL) == DN_OK &&
+           transform_check(&header->transform, dn_spec_columns(&header->spec), NULL) == DN_OK &&
            class_counts_are_sound(header->class_counts, header->spec.dataset.classes) &&
            moments_check(&header->moments, NULL) == DN_OK &&
            size - serial->used == (size_t)dn_spec_parameters(&header->spec) * sizeof(float);

@@ -14,6 +14,8 @@
 /* model = (data - shift) * scale, per axis, or with maps (normal score - shift) * scale; one for
  * training, validation, samples and metrics. */
 struct transform {
+    int channels; /* of images, whose values are [..][channels], each scaled alike; 0: a coordinate of a
+                     point has its own scale */
     double shift[DN_MAX_DIM], scale[DN_MAX_DIM];
     float low[DN_MAX_DIM], high[DN_MAX_DIM]; /* range of the training data, for clipping */
     struct quantiles *quantiles; /* DN_QUANTILE: owned by the model or trainer; else NULL */
@@ -25,6 +27,8 @@ struct transform {
  * changes. Not for DN_QUANTILE. */
 void transform_fit(struct transform *transform, enum dn_normalization normalization,
                    const float *points, size_t n, int dim);
+/* That of images: bytes to [-1, 1]. */
+void transform_of_images(struct transform *transform, int channels);
 /* DN_QUANTILE: fits maps, and writes the ranks of all cells. Normal scores have mean 0 and
  * deviation 1, so their scale is 1/2. */
 enum dn_status transform_fit_table(struct transform *transform, const struct quantile_table *table,
@@ -41,10 +45,18 @@ void transform_forward(const struct transform *transform, size_t n, int dim, con
                        float *model);
 void transform_forward_values(const struct transform *transform, size_t n, int dim,
                               const double *values, float *model);
+void transform_forward_pixels(const struct transform *transform, size_t n, int dim,
+                              const uint8_t *pixels, float *model);
 void transform_backward(const struct transform *transform, size_t n, int dim, const float *model,
                         float *data);
 void transform_backward_values(const struct transform *transform, size_t n, int dim,
                                const float *model, double *values);
+/* The columns of values that have dim together for each point. */
+static inline int transform_columns(const struct transform *transform, int dim) {
+    return transform->channels ? transform->channels : dim;
+}
+/* Copies shift and scale of each value [dim]. */
+void transform_write(const struct transform *transform, int dim, double *shift, double *scale);
 /* Does x mean that coordinate j is missing, though it has values? Then transform_present is the x of
  * a value instead, at the same place among all values as this x among the missing ones. */
 bool transform_is_missing(const struct transform *transform, size_t j, float x);
@@ -61,6 +73,9 @@ struct dn_model {
     struct network network;
     float *parameters;
 };
+
+/* The moments_nodes of models with this spec; 0 for images, which have none. */
+int spec_moments(const struct dn_spec *spec);
 
 /* Is each count of points possible? */
 bool class_counts_are_sound(const int32_t *counts, int classes);

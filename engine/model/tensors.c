@@ -55,7 +55,7 @@ static void describe_moment(int part, int nodes, int dim, struct dn_tensor *out)
 int dn_spec_tensor_count(const struct dn_spec *spec) {
     struct network network;
     network_layout(&network, spec);
-    return network.tensor_count + (moments_nodes(&spec->diffusion) > 0 ? MOMENTS : 0);
+    return network.tensor_count + (spec_moments(spec) > 0 ? MOMENTS : 0);
 }
 
 void dn_spec_tensor(const struct dn_spec *spec, int i, struct dn_tensor *out) {
@@ -65,8 +65,7 @@ void dn_spec_tensor(const struct dn_spec *spec, int i, struct dn_tensor *out) {
     if (i < network.tensor_count)
         describe(network.tensors[i], out);
     else
-        describe_moment(i - network.tensor_count, moments_nodes(&spec->diffusion),
-                        spec->dataset.dim, out);
+        describe_moment(i - network.tensor_count, spec_moments(spec), spec->dataset.dim, out);
 }
 
 size_t dn_spec_tensor_values(const struct dn_spec *spec) {
@@ -118,8 +117,11 @@ void dn_model_tensor(const struct dn_model *model, int i, float *out) {
 }
 
 void dn_model_range(const struct dn_model *model, float *low, float *high) {
-    memcpy(low, model->transform.low, (size_t)model->dim * sizeof *low);
-    memcpy(high, model->transform.high, (size_t)model->dim * sizeof *high);
+    const int columns = dn_spec_columns(&model->spec);
+    for (int j = 0; j < model->dim; j++) {
+        low[j] = model->transform.low[j % columns];
+        high[j] = model->transform.high[j % columns];
+    }
 }
 
 /* ------------------------------------------------------------------ from outside */
@@ -137,19 +139,19 @@ static enum dn_status check_values(const struct dn_model_parts *given, int i,
 }
 
 static struct transform transform_of(const struct dn_model_parts *given) {
-    const size_t dim = (size_t)given->spec->dataset.dim;
-    struct transform transform = {0};
-    memcpy(transform.shift, given->shift, dim * sizeof *given->shift);
-    memcpy(transform.scale, given->scale, dim * sizeof *given->scale);
-    memcpy(transform.low, given->low, dim * sizeof *given->low);
-    memcpy(transform.high, given->high, dim * sizeof *given->high);
+    const size_t columns = (size_t)dn_spec_columns(given->spec);
+    struct transform transform = {.channels = given->spec->dataset.channels};
+    memcpy(transform.shift, given->shift, columns * sizeof *given->shift);
+    memcpy(transform.scale, given->scale, columns * sizeof *given->scale);
+    memcpy(transform.low, given->low, columns * sizeof *given->low);
+    memcpy(transform.high, given->high, columns * sizeof *given->high);
     return transform;
 }
 
 /* All of them, or none. */
 static enum dn_status take_moments(struct dn_model *model, const struct dn_model_parts *given,
                                    struct dn_error *error) {
-    const int first = model->network.tensor_count, nodes = moments_nodes(&model->spec.diffusion);
+    const int first = model->network.tensor_count, nodes = spec_moments(&model->spec);
     struct moments *moments = &model->moments;
     struct dn_tensor tensor;
     if (nodes == 0 || !given->tensors[first])
@@ -190,7 +192,7 @@ enum dn_status dn_model_build(const struct dn_model_parts *given, struct dn_mode
         } else if (given->spec->training.normalization == DN_QUANTILE) {
             return error_set(error, DN_INVALID, "the maps of the columns are missing");
         }
-        status = transform_check(&transform, given->spec->dataset.dim, error);
+        status = transform_check(&transform, dn_spec_columns(given->spec), error);
     }
     if (status == DN_OK && given->class_counts &&
         !class_counts_are_sound(given->class_counts, given->spec->dataset.classes))

@@ -25,13 +25,22 @@ static const struct noised_streams validation_streams = {
     RANDOM_VALIDATION_TIMESTEP, RANDOM_VALIDATION_NOISE, RANDOM_VALIDATION_LABEL,
     RANDOM_VALIDATION_GIVEN, false};
 
+void trainer_point(const struct dn_trainer *trainer, size_t i, float *x) {
+    const size_t dim = (size_t)trainer->dim;
+    if (trainer->pixels)
+        transform_forward_pixels(&trainer->transform, 1, trainer->dim, trainer->pixels + i * dim,
+                                 x);
+    else
+        memcpy(x, trainer->points + i * dim, dim * sizeof *x);
+}
+
 /* The points that the shuffle puts at places first..first+n-1, with fresh noise. */
 static void batch_draw(struct dn_trainer *trainer, size_t first, size_t n) {
     struct noised *batch = &trainer->batch;
     const size_t dim = (size_t)trainer->dim;
     for (size_t i = 0; i < n; i++) {
         size_t from = (size_t)trainer->order[first + i];
-        memcpy(batch->x_0 + i * dim, trainer->points + from * dim, dim * sizeof(float));
+        trainer_point(trainer, from, batch->x_0 + i * dim);
         if (batch->seen)
             batch->seen[i] = trainer->labels[from];
     }
@@ -89,13 +98,21 @@ static void validation_scores(struct dn_trainer *trainer, const struct dn_data *
 static enum dn_status trainer_take_data(struct dn_trainer *trainer, const struct dn_data *data,
                                         struct dn_error *error) {
     const size_t n = data->n, n_val = data->n_val;
-    const int nodes = moments_nodes(&trainer->spec.diffusion);
+    const int nodes = spec_moments(&trainer->spec);
     const enum dn_normalization normalization = trainer->spec.training.normalization;
     if (trainer->labels) {
         memcpy(trainer->labels, data->labels, n * sizeof *data->labels);
         memcpy(trainer->validation.seen, data->labels + n, n_val * sizeof *data->labels);
         for (size_t i = 0; i < n + n_val; i++)
             trainer->class_counts[data->labels[i]]++;
+    }
+    if (data->pixels) {
+        const size_t pixels = n * (size_t)data->dim;
+        transform_of_images(&trainer->transform, trainer->spec.dataset.channels);
+        memcpy(trainer->pixels, data->pixels, pixels);
+        transform_forward_pixels(&trainer->transform, n_val, data->dim, data->pixels + pixels,
+                                 trainer->validation.x_0);
+        return DN_OK;
     }
     if (normalization == DN_QUANTILE) {
         const struct quantile_table table = {n, data->dim, data->values, data->points};
@@ -133,16 +150,20 @@ struct array {
     size_t bytes;
 };
 
-enum { TRAINER_ARRAYS = 9 };
+enum { TRAINER_ARRAYS = 10 };
 
 /* The arrays that belong to none of the trainer's parts. Only trainer_size must come first. */
 static void trainer_arrays(struct dn_trainer *trainer, struct array arrays[TRAINER_ARRAYS]) {
     const struct dn_spec *spec = &trainer->spec;
     const size_t n = trainer->n, weights = floats_bytes(trainer->network.size);
+    const size_t values = n * (size_t)trainer->dim;
+    const bool has_images = spec->dataset.height > 0;
     const size_t timesteps = (size_t)spec->diffusion.timesteps + 1;
     const struct array all[TRAINER_ARRAYS] = {
-        {&trainer->points,
-         floats_bytes(has_ranks(spec) ? ranks_values(n, trainer->dim) : n * (size_t)trainer->dim)},
+        {&trainer->points, has_images        ? 0
+                           : has_ranks(spec) ? floats_bytes(ranks_values(n, trainer->dim))
+                                             : floats_bytes(values)},
+        {&trainer->pixels, has_images ? values : 0},
         {&trainer->labels, spec->dataset.classes > 0 ? n * sizeof(int32_t) : 0},
         {&trainer->order, n * sizeof(int32_t)},
         {&trainer->parameters, weights},
@@ -551,6 +572,5 @@ const struct dn_spec *dn_trainer_spec(const struct dn_trainer *trainer) {
 }
 
 void dn_trainer_transform(const struct dn_trainer *trainer, double *shift, double *scale) {
-    memcpy(shift, trainer->transform.shift, (size_t)trainer->dim * sizeof *shift);
-    memcpy(scale, trainer->transform.scale, (size_t)trainer->dim * sizeof *scale);
+    transform_write(&trainer->transform, trainer->dim, shift, scale);
 }

@@ -35,6 +35,7 @@ struct dn_trainer {
 
     size_t n;           /* training points */
     float *points;      /* [n][dim], model units; with ranks, those of the epoch `drawn` */
+    uint8_t *pixels;    /* [n][dim] instead of points: images */
     struct ranks ranks; /* DN_QUANTILE only */
     int drawn;          /* -1: none yet */
     int32_t *labels;    /* [n]; NULL for an unconditional model */
@@ -65,6 +66,9 @@ const float *trainer_model_weights(const struct dn_trainer *trainer);
 enum dn_status trainer_loss(struct dn_trainer *trainer, const struct noised *set,
                             const float *parameters, dn_stop_flag *stop, double *loss,
                             struct dn_error *error);
+
+/* Writes training point i, in model units, to x [dim]. */
+void trainer_point(const struct dn_trainer *trainer, size_t i, float *x);
 
 /* With ranks, draws the points of an epoch, unless they are there. */
 void trainer_draw_points(struct dn_trainer *trainer, int epoch);

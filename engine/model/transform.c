@@ -50,6 +50,7 @@ static void fit_standard(struct transform *transform, const float *points, size_
 void transform_fit(struct transform *transform, enum dn_normalization normalization,
                    const float *points, size_t n, int dim) {
     transform->quantiles = NULL;
+    transform->channels = 0;
     if (normalization == DN_MINMAX) {
         fit_minmax(transform, points, n, dim);
         return;
@@ -60,6 +61,24 @@ void transform_fit(struct transform *transform, enum dn_normalization normalizat
         find_range(points + j, n, (size_t)dim, &transform->low[j], &transform->high[j]);
         if (normalization == DN_STANDARDIZE)
             fit_standard(transform, points, n, (size_t)dim, j);
+    }
+}
+
+void transform_of_images(struct transform *transform, int channels) {
+    *transform = (struct transform){.channels = channels};
+    for (int j = 0; j < channels; j++) {
+        transform->shift[j] = 255 / 2.0;
+        transform->scale[j] = 2 / 255.0;
+        transform->low[j] = -1;
+        transform->high[j] = 1;
+    }
+}
+
+void transform_write(const struct transform *transform, int dim, double *shift, double *scale) {
+    const int columns = transform_columns(transform, dim);
+    for (int j = 0; j < dim; j++) {
+        shift[j] = transform->shift[j % columns];
+        scale[j] = transform->scale[j % columns];
     }
 }
 
@@ -134,20 +153,42 @@ static float forward(const struct transform *transform, size_t j, double value) 
     return (float)((value - transform->shift[j]) * transform->scale[j]);
 }
 
+/* Values of points [n][dim] as rows of columns. */
+static size_t rows_of(const struct transform *transform, size_t n, int dim) {
+    return n * (size_t)dim / (size_t)transform_columns(transform, dim);
+}
+
 void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,
                        float *model) {
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < (size_t)dim; j++) {
-            size_t e = i * (size_t)dim + j;
+    const size_t rows = rows_of(transform, n, dim);
+    const size_t columns = (size_t)transform_columns(transform, dim);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++) {
+            const size_t e = i * columns + j;
             model[e] = forward(transform, j, (double)data[e]);
         }
 }
 
 void transform_forward_values(const struct transform *transform, size_t n, int dim,
                               const double *values, float *model) {
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < (size_t)dim; j++)
-            model[i * (size_t)dim + j] = forward(transform, j, values[i * (size_t)dim + j]);
+    const size_t rows = rows_of(transform, n, dim);
+    const size_t columns = (size_t)transform_columns(transform, dim);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++) {
+            const size_t e = i * columns + j;
+            model[e] = forward(transform, j, values[e]);
+        }
+}
+
+void transform_forward_pixels(const struct transform *transform, size_t n, int dim,
+                              const uint8_t *pixels, float *model) {
+    const size_t rows = rows_of(transform, n, dim);
+    const size_t columns = (size_t)transform_columns(transform, dim);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++) {
+            const size_t e = i * columns + j;
+            model[e] = forward(transform, j, pixels[e]);
+        }
 }
 
 static double backward(const struct transform *transform, size_t j, float model) {
@@ -158,18 +199,24 @@ static double backward(const struct transform *transform, size_t j, float model)
 
 void transform_backward(const struct transform *transform, size_t n, int dim, const float *model,
                         float *data) {
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < (size_t)dim; j++) {
-            size_t e = i * (size_t)dim + j;
+    const size_t rows = rows_of(transform, n, dim);
+    const size_t columns = (size_t)transform_columns(transform, dim);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++) {
+            const size_t e = i * columns + j;
             data[e] = (float)backward(transform, j, model[e]);
         }
 }
 
 void transform_backward_values(const struct transform *transform, size_t n, int dim,
                                const float *model, double *values) {
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < (size_t)dim; j++)
-            values[i * (size_t)dim + j] = backward(transform, j, model[i * (size_t)dim + j]);
+    const size_t rows = rows_of(transform, n, dim);
+    const size_t columns = (size_t)transform_columns(transform, dim);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++) {
+            const size_t e = i * columns + j;
+            values[e] = backward(transform, j, model[e]);
+        }
 }
 
 bool transform_is_missing(const struct transform *transform, size_t j, float x) {

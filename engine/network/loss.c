@@ -20,7 +20,7 @@ static float loss_of(enum dn_loss loss, float difference, float *gradient) {
     return 0;
 }
 
-/* The loss of a point over the coordinates that are not known; out becomes the gradient. Without a
+/* The loss of a point over the coordinates that are not known, of which only the first 64 can be; out becomes the gradient. Without a
  * branch for each, because which ones are known is random. */
 static inline __attribute__((always_inline)) double loss_row(enum dn_loss loss, size_t dim,
                                                              float *out, const float *target,
@@ -28,7 +28,7 @@ static inline __attribute__((always_inline)) double loss_row(enum dn_loss loss, 
     double sum = 0;
     for (size_t j = 0; j < dim; j++) {
         float gradient = 0;
-        const float counts = (float)(~known >> j & 1);
+        const float counts = (float)(~known >> j % 64 & 1);
         sum += (double)(counts * loss_of(loss, out[j] - target[j], &gradient));
         out[j] = factor * (counts * gradient);
     }

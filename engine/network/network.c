@@ -56,6 +56,10 @@ void network_clear(struct network *network) {
     memset(network, 0, sizeof *network);
 }
 
+bool network_has_images(const struct network *network) {
+    return network->kind != &mlp_kind;
+}
+
 int64_t network_parameters(const struct network *network) {
     int64_t count = 0;
     for (int i = 0; i < network->tensor_count; i++)

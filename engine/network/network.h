@@ -57,6 +57,9 @@ void network_clear(struct network *network);
 void network_place(struct network *network, struct tensor *tensor, struct tensor shape,
                    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* Is it for images, rather than for points? */
+bool network_has_images(const struct network *network);
+
 /* The number of parameters, without padding. */
 int64_t network_parameters(const struct network *network);
 

@@ -169,6 +169,7 @@ const double *guide_given(const struct dn_model *model, const struct dn_sample_r
 static void begin_given(struct guide *guide, uint64_t first, size_t n) {
     const struct dn_model *model = guide->model;
     const int dim = model->dim;
+    assert(dim <= DN_MAX_DIM);
     for (size_t i = 0; i < n; i++) {
         if (!guide->request->given) {
             guide->known[i] = 0;
@@ -258,8 +259,11 @@ void guide_estimate(void *context, int t, size_t n, const float *x, float *x_0) 
         for (size_t i = 0; i < n * ld; i++)
             out[i] += guide->guidance * (guide->output[i] - out[i]);
     }
-    diffusion_estimate(&model->schedule, model->spec.diffusion.prediction_type, t, n, model->dim, x,
-                       out, ld, guide->low, guide->high, x_0);
+    const int columns = transform_columns(&model->transform, model->dim);
+    assert(columns == model->dim || ld == (size_t)model->dim); /* then pixels follow each other */
+    diffusion_estimate(&model->schedule, model->spec.diffusion.prediction_type, t,
+                       n * (size_t)model->dim / (size_t)columns, columns, x, out,
+                       columns == model->dim ? ld : (size_t)columns, guide->low, guide->high, x_0);
     if (guide->known)
         guide_put_known(guide, n, x_0);
 }

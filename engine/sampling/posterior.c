@@ -158,7 +158,7 @@ enum dn_status dn_denoising_loss(const struct dn_model *model, const struct dn_p
                                  int n, uint64_t seed, struct dn_denoising *result,
                                  const struct dn_breaks *breaks, struct dn_error *error) {
     if (n < 1 || n > DN_MAX_SAMPLES || training->n < 1 || training->n > DN_MAX_POINTS ||
-        training->dim != model->dim)
+        training->dim != model->dim || model->dim > DN_MAX_DIM)
         return error_set(error, DN_INVALID, "the points do not match the model");
     struct probes probes = {.model = model, .n = (size_t)n};
     struct posterior posterior = {0};

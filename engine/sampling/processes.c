@@ -19,6 +19,7 @@ static void units_of(const struct dn_points *fit, int dim, struct transform *tra
         return;
     }
     transform->quantiles = NULL;
+    transform->channels = 0;
     for (int j = 0; j < dim; j++) {
         transform->shift[j] = 0;
         transform->scale[j] = 1;

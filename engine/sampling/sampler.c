@@ -88,13 +88,21 @@ static enum dn_status check(const struct dn_model *model, const struct dn_sample
 }
 
 struct dn_usual_sampling dn_sample_usual(const struct dn_spec *spec, bool is_given) {
-    enum { ENOUGH_STEPS = 50 };
+    enum { ENOUGH_STEPS = 50, ENOUGH_FOR_IMAGES = 20 };
     const int T = spec->diffusion.timesteps;
+    const bool has_images = spec->dataset.height > 0;
     const bool is_table = spec->training.normalization == DN_QUANTILE;
-    return (struct dn_usual_sampling){is_given   ? DN_DPMPP_2M_SDE
-                                      : is_table ? DN_DPMPP_2M
-                                                 : DN_DDPM,
-                                      is_table && T > ENOUGH_STEPS ? ENOUGH_STEPS : T};
+    const int enough = has_images ? ENOUGH_FOR_IMAGES : is_table ? ENOUGH_STEPS : T;
+    const bool is_guided = has_images && spec->training.p_uncond > 0;
+    return (struct dn_usual_sampling){
+        .sampler = is_given                 ? DN_DPMPP_2M_SDE
+                   : has_images || is_table ? DN_DPMPP_2M
+                                            : DN_DDPM,
+        .steps = T > enough ? enough : T,
+        .guidance = spec->dataset.classes == 0 ? 0
+                    : is_guided                ? 1.5
+                                               : 1,
+    };
 }
 
 void dn_sample_timesteps(const struct dn_model *model, const struct dn_sample_request *request,
@@ -147,9 +155,10 @@ static size_t block_values(const struct network *network, size_t rows) {
     return kernels_pad(rows * (size_t)network->dim);
 }
 
-/* With those of the restorer. */
+/* With those of the restorer, which needs moments, and images have none. */
 static size_t block_floats(const struct network *network, size_t rows) {
-    return BLOCK_ARRAYS * block_values(network, rows) + restorer_floats(network->dim, rows);
+    return BLOCK_ARRAYS * block_values(network, rows) +
+           (network_has_images(network) ? 0 : restorer_floats(network->dim, rows));
 }
 
 /* Where the block's points go in frame k of an array [..][n][dim]. */
@@ -249,9 +258,10 @@ static void block_start(struct dn_sampling *sampling) {
 static void block_clip(struct dn_sampling *sampling) {
     const struct transform *transform = &sampling->model->transform;
     const struct walk *walk = &sampling->walk;
-    for (size_t i = 0; i < walk->n; i++)
-        for (size_t j = 0; j < walk->dim; j++) {
-            float *x = &walk->x[i * walk->dim + j]; /* keeps a NaN */
+    const size_t columns = (size_t)transform_columns(transform, sampling->model->dim);
+    for (size_t i = 0; i < walk->n * walk->dim / columns; i++)
+        for (size_t j = 0; j < columns; j++) {
+            float *x = &walk->x[i * columns + j]; /* keeps a NaN */
             *x = *x < transform->low[j] ? transform->low[j] : *x;
             *x = *x > transform->high[j] ? transform->high[j] : *x;
         }
@@ -401,7 +411,7 @@ enum dn_status dn_sampling_new(const struct dn_model *model,
 static size_t parts_bytes(const struct network *network, size_t n, int steps, int labels,
                           bool guided, bool given) {
     const size_t rows = block_rows(network, n);
-    return plan_bytes(steps, network->dim) +
+    return plan_bytes(steps, network_has_images(network) ? 0 : network->dim) +
            guide_bytes(network, steps, labels, guided, given, rows) +
            floats_bytes(block_floats(network, rows)) + rows * sizeof(uint64_t);
 }

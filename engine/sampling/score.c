@@ -17,6 +17,8 @@
 static enum dn_status check(const struct dn_model *model, const struct dn_score_request *request,
                             struct dn_error *error) {
     const int T = model->schedule.timesteps, classes = model->spec.dataset.classes;
+    if (network_has_images(&model->network))
+        return error_set(error, DN_INVALID, "images have no log-density here");
     if (request->n < 1 || request->n > DN_MAX_SAMPLES)
         return error_set(error, DN_INVALID, "n must be 1..%d, got %d", DN_MAX_SAMPLES, request->n);
     if (request->steps < 0 || request->steps > T)

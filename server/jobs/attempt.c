@@ -195,7 +195,7 @@ static enum store_status begin_outcome(struct attempt *attempt) {
 static enum dn_status keep_data(struct training *training, struct dn_error *error) {
     if (training->spec.training.evaluate_every == 0)
         dn_data_clear(&training->data);
-    else if (!training->data.points && !training->data.values)
+    else if (training->data.n == 0)
         return dn_data_draw(&training->spec, NULL, &training->data, error);
     return DN_OK;
 }
@@ -426,7 +426,7 @@ static enum ending prepare_and_train(struct attempt *attempt) {
         const struct training_failure *failure = &attempt->failure;
         return failure->error ? fail(attempt, failure->error, failure->why.text) : ENDING_BROKEN;
     }
-    const bool has_data = training->data.points || training->data.values;
+    const bool has_data = training->data.n > 0;
     enum dn_status status =
         dn_trainer_new_with(attempt->offer->kernels, &training->spec,
                             has_data ? &training->data : NULL, &attempt->trainer, &error);

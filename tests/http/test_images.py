@@ -334,12 +334,6 @@ def test_what_images_are_not(store, faces):
     assert set(faces["links"]) == {"self", "points", "images"} and store.get(faces["links"]["images"]).status == 200
 
 
-def test_a_job_cannot_train_on_images_yet(store, faces):
-    for dataset in (faces["id"], {"id": faces["id"]}, ["spiral", faces["id"]]):
-        answer = store.post("/v1/jobs", {"dataset": dataset})
-        assert answer.status == 422 and "has images" in answer.json["errors"][0]["detail"]
-
-
 def test_images_among_the_data_sets_and_deleted(start):
     server = start()
     images = random_images(1500, 28, 28)  # more than one piece

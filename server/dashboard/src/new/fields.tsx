@@ -89,7 +89,10 @@ function Field({ group, name, field }: { group: string; name: string; field: Sch
 const SIMPLE = new Set(["integer", "number", "string", "boolean"]);
 
 function Group({ group, title, doc }: { group: string; title: string; doc: string }) {
-  const fields = Object.entries(fieldsOf(group)).filter(([name]) => group !== "dataset" || name !== "name");
+  const { network } = defaults.value; // of the kind that the data asks for
+  const isOffered = (name: string) =>
+    group === "network" ? !network || name in network : group !== "dataset" || name !== "name";
+  const fields = Object.entries(fieldsOf(group)).filter(([name]) => isOffered(name));
   const isWrong = Object.keys(problems.value).some((path) => path.startsWith(`${group}.`));
   const changed = Object.entries(values.value).filter(
     ([path, v]) => path.startsWith(`${group}.`) && v !== "",

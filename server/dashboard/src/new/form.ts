@@ -69,13 +69,18 @@ function dataset(): NonNullable<JobRequest["dataset"]> {
 
 /** The request of the form. Text in a number field is sent as it is, because the server's error then appears beside the field. */
 export function request(): JobRequest {
-  const groups: Record<string, Values> = {};
-  const top: Values = {};
+  const groups: Record<string, Record<string, Value | Value[]>> = {};
+  const top: Record<string, Value | Value[]> = {};
   for (const [path, value] of Object.entries(values.value)) {
     if (value === "" || path.startsWith("dataset.")) continue;
     const [group, name] = path.includes(".") ? path.split(".") : ["", path];
     const type = kindOf(fieldOf(group!, name!) ?? {});
-    const read = type === "integer" || type === "number" ? asNumber(value) : value;
+    const read =
+      type === "array"
+        ? String(value).split(",").map(asNumber)
+        : type === "integer" || type === "number"
+          ? asNumber(value)
+          : value;
     if (group) groups[group] = { ...groups[group], [name!]: read };
     else top[name!] = read;
   }
@@ -196,7 +201,9 @@ export function valuesOf(spec: JobRequest): Values {
   for (const [name, value] of Object.entries(spec)) {
     if (name === "dataset" || value === null || value === undefined) continue;
     if (typeof value !== "object") out[name] = value;
-    else for (const [field, inner] of Object.entries(value)) out[`${name}.${field}`] = inner;
+    else
+      for (const [field, inner] of Object.entries(value))
+        out[`${name}.${field}`] = Array.isArray(inner) ? inner.join(", ") : inner;
   }
   return out;
 }

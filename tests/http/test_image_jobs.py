@@ -1,0 +1,129 @@
+"""Jobs that train on images, from the upload to samples of the model."""
+
+import io
+import json
+
+import numpy
+import pytest
+from conftest import Server
+from test_images import idx, made, post_form, random_images
+
+NETWORK = {"kind": "unet", "channels": [16, 32], "blocks": [1, 1], "patch": 2}
+QUICK = {"diffusion": {"timesteps": 100}, "network": {"channels": [16, 32]}, "training": {"batch_size": 32, "epochs": 60, "ema_decay": 0.9}}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    server = Server(str(tmp_path_factory.mktemp("image_jobs")))
+    yield server
+    assert server.stop() == 0, server.read_log()
+
+
+def halves():
+    """Two pictures: the left half is white, or the upper half."""
+    images = numpy.zeros((400, 8, 8), dtype="u1")
+    images[0::2, :, :4] = 255
+    images[1::2, :4] = 255
+    return images, numpy.arange(400) % 2
+
+
+@pytest.fixture(scope="module")
+def dataset(store):
+    images, labels = halves()
+    return made(post_form(store, idx(images), idx(labels), "?name=halves"))
+
+
+@pytest.fixture(scope="module")
+def job(store, dataset):
+    answer = store.post("/v1/jobs", {"dataset": dataset["id"], **QUICK}, headers={"Prefer": "wait=60"})
+    assert answer.json["status"] == "succeeded", answer.json
+    return answer.json
+
+
+def array(answer):
+    assert answer.status == 200, answer.body
+    return numpy.load(io.BytesIO(answer.body))
+
+
+def test_images_are_trained_with_a_unet(store, dataset, job):
+    spec = job["spec"]
+    assert spec["preset"] == "images" and spec["network"] == NETWORK
+    assert spec["dataset"] == {"id": dataset["id"], "seed": 0, "name": "halves", "n": 400, "dim": 64, "shape": [8, 8, 1], "classes": ["0", "1"]}
+    assert spec["diffusion"]["beta_schedule"] == "cosine" and spec["training"]["normalization"] == "minmax"
+    validated = store.post("/v1/jobs?validate_only=true", spec)
+    assert validated.status == 200 and validated.json["spec"] == spec
+    assert job["metrics"]["val_loss"] < 0.2  # v has the variance 1 at most, in model units
+    model = store.get(f"/v1/models/{job['id']}").json
+    assert model["transform"] == {"shift": [127.5], "scale": [2 / 255]}
+    assert model["dim"] == 64 and model["columns"] == [] and model["classes"] == ["0", "1"]
+    assert model["sampling"] == {"sampler": "dpmpp_2m", "steps": 20, "guidance": 1.5}
+
+
+def test_samples_are_the_pictures_of_their_class(store, job):
+    images, _ = halves()
+    for label in (0, 1):
+        drawn = array(store.fetch("GET", f"/v1/models/{job['id']}/samples.npy?n=20&label={label}")).reshape(20, 8, 8)
+        assert drawn.min() >= 0 and drawn.max() <= 255
+        assert numpy.abs(drawn - images[label]).mean() < 40
+    answer = store.get(f"/v1/models/{job['id']}/samples.json?n=1").json
+    assert answer["guidance"] == 1.5 and answer["steps"] == 20 and answer["sampler"] == "dpmpp_2m"
+    for sampler in ("ddpm", "ddim", "heun", "euler", "dpmpp_2m_sde"):
+        drawn = array(store.fetch("GET", f"/v1/models/{job['id']}/samples.npy?n=3&sampler={sampler}&steps=10"))
+        assert drawn.min() >= 0 and drawn.max() <= 255
+    noise = numpy.full((1, 64), 127.5).tolist()
+    assert store.post(f"/v1/models/{job['id']}/samples", {"noise": noise, "guidance": 1}).status == 200
+
+
+def test_weights_go_out_and_come_back(store, job):
+    weights = store.fetch("GET", f"/v1/models/{job['id']}/weights.safetensors").body
+    size = int.from_bytes(weights[:8], "little")
+    header = json.loads(weights[8 : 8 + size])
+    assert header["in.weight"]["shape"] == [16, 4, 3, 3]
+    assert json.loads(header["__metadata__"]["transform"]) == {"shift": [127.5], "scale": [2 / 255], "low": [-1], "high": [1]}
+    answer = store.post("/v1/models", raw=weights, headers={"Content-Type": "application/octet-stream"})
+    assert answer.status == 201, answer.body
+    one, other = (array(store.fetch("GET", f"/v1/models/{of['id']}/samples.npy?n=5&seed=3")) for of in (job, answer.json))
+    assert (one == other).all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "pointer", "said"),
+    [
+        ({"network": {"kind": "mlp"}}, "/network/kind", "for images"),
+        ({"network": {"channels": [32, 40]}}, "/network/channels/1", "multiple of 16"),
+        ({"network": {"channels": 32}}, "/network/channels", "list of two"),
+        ({"network": {"blocks": [0, 1]}}, "/network/blocks/0", "from 1 to 4"),
+        ({"training": {"normalization": "quantile"}}, "/training/normalization", "for images"),
+        ({"training": {"conditioning": "any"}}, "/training/conditioning", "for images"),
+        ({"training": {"evaluate_every": 1}}, "/training/evaluate_every", "for images"),
+    ],
+)
+def test_what_images_cannot_have_is_refused(store, dataset, changed, pointer, said):
+    answer = store.post("/v1/jobs", {"dataset": dataset["id"], **changed})
+    assert answer.status == 422 and [(each["pointer"], said in each["detail"]) for each in answer.json["errors"]] == [(pointer, True)]
+
+
+def test_data_that_is_no_image_has_no_unet(store):
+    answer = store.post("/v1/jobs", {"network": {"kind": "unet"}})
+    assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/network/kind"
+    assert "channels" not in store.post("/v1/jobs?validate_only=true", {}).json["spec"]["network"]
+
+
+def test_a_list_of_images_is_a_class_each(store, dataset):
+    others = [made(post_form(store, idx(random_images(40, *shape)), query=f"?name={name}")) for shape, name in (((8, 8), "noise"), ((8, 12), "wide"))]
+    answer = store.post("/v1/jobs?validate_only=true", {"dataset": [dataset["id"], others[0]["id"]]})
+    assert answer.status == 200 and answer.json["spec"]["network"]["kind"] == "unet"
+    for other in (others[1]["id"], "spiral"):
+        answer = store.post("/v1/jobs", {"dataset": [dataset["id"], other]})
+        assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/dataset/1"
+
+
+def test_what_measures_points_refuses_images(store, job):
+    url = f"/v1/models/{job['id']}"
+    for answer in (
+        store.get(f"{url}/evaluation"),
+        store.post(f"{url}/score", {"points": [[0] * 64]}),
+        store.post(f"{url}/samples", {"given": {"0": 1}}),
+    ):
+        assert answer.status == 422, answer.body
+    assert store.get("/livez").status == 200
