@@ -117,8 +117,6 @@ static const char *pattern_columns(struct http_exchange *exchange) {
     return keep_text(exchange, &text);
 }
 
-static const char digit_classes[] = "[\"0\",\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]";
-
 static void write_digits(struct json_writer *json) {
     const struct dn_pattern_info *info = &dn_patterns[DN_DIGITS];
     fields_write(&dataset_answer,
@@ -132,7 +130,7 @@ static void write_digits(struct json_writer *json) {
                                        .channels = 1,
                                        .dtype = "uint8",
                                        .columns = "[]",
-                                       .classes = digit_classes},
+                                       .classes = spec_digit_classes},
                  json);
 }
 
@@ -522,7 +520,7 @@ bool dataset_describe_digits(struct dataset *row) {
                             .width = DN_DIGITS_SIDE,
                             .channels = 1,
                             .dim = DN_DIGITS_SIDE * DN_DIGITS_SIDE,
-                            .classes = strdup(digit_classes)};
+                            .classes = strdup(spec_digit_classes)};
     snprintf(row->id, sizeof row->id, "%s", dn_patterns[DN_DIGITS].name);
     return row->classes != NULL;
 }

@@ -4,7 +4,7 @@
 
 enum {
     PICTURES = 100,       /* in a picture, or in other formats by default */
-    EACH = 8,             /* of a class, in an animation */
+    EACH = 6,             /* of a class, in an animation */
     STRIPS = 10,          /* rows of a picture of a trajectory */
     TEXT_VALUES = 100000, /* in JSON, which is no format for more */
 };
@@ -63,6 +63,14 @@ static void choose_labels(struct sampling *sampling, int classes) {
         request->label = DN_LABELS_IN_TURN;
 }
 
+/* pixel0, pixel1, ..: as those of a data set. NULL: no memory, which the arena reports. */
+static const char *const *name_values(struct arena *arena, int dim) {
+    const char **names = arena_alloc(arena, ((size_t)dim + 1) * sizeof *names);
+    for (int j = 0; names && j < dim; j++)
+        names[j] = arena_format(arena, "pixel%d", j);
+    return names;
+}
+
 void samples_images_fit(struct sampling *sampling, const struct dn_model *model,
                         struct problem_fields *wrong) {
     const int dim = dn_model_dim(model), classes = dn_model_spec(model)->dataset.classes;
@@ -71,6 +79,8 @@ void samples_images_fit(struct sampling *sampling, const struct dn_model *model,
     struct dn_sample_request *request = &sampling->request;
     const bool is_open = request->n == 0;
     choose_labels(sampling, classes);
+    if (strcmp(sampling->format->suffix, "csv") == 0)
+        sampling->columns = name_values(wrong->arena, dim);
     if (is_open)
         request->n = usual_n(sampling, classes);
     if (is_open && sampling->is_trajectory)

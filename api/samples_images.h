@@ -9,7 +9,8 @@
 
 bool samples_are_images(const struct dn_model *model);
 
-/* Fills in n and the labels, when all else is known, and checks them: adds errors to `wrong`. */
+/* Fills in n and the labels, when all else is known, and the names of the values, and checks them: adds
+ * errors to `wrong`. */
 void samples_images_fit(struct sampling *sampling, const struct dn_model *model,
                         struct problem_fields *wrong);
 

@@ -140,6 +140,24 @@ static enum dn_status check_shape(const struct dn_dataset_spec *set, struct dn_e
     return DN_OK;
 }
 
+/* Does a built-in data set fit with the others? */
+static enum dn_status check_builtin(const struct dn_dataset_spec *set, int pattern,
+                                    struct dn_error *error) {
+    if (pattern < DN_UPLOADED || pattern >= DN_BUILTIN_COUNT)
+        return error_set(error, DN_INVALID, "there is no pattern number %d", pattern);
+    if (pattern == DN_DIGITS &&
+        (set->height != DN_DIGITS_SIDE || set->width != DN_DIGITS_SIDE || set->channels != 1))
+        return error_set(
+            error, DN_INVALID,
+            "the built-in digits are images of %d x %d x 1, but the data has %d x %d x %d",
+            DN_DIGITS_SIDE, DN_DIGITS_SIDE, set->height, set->width, set->channels);
+    if (pattern >= 0 && pattern != DN_DIGITS && (set->dim != 2 || set->height > 0))
+        return error_set(error, DN_INVALID,
+                         "the built-in data sets have 2 dimensions, the other sources %d",
+                         set->dim);
+    return DN_OK;
+}
+
 static enum dn_status check_dataset(const struct dn_spec *spec, struct dn_error *error) {
     const struct dn_dataset_spec *set = &spec->dataset;
     if (set->source_count < 1 || set->source_count > DN_MAX_CLASSES)
@@ -150,12 +168,9 @@ static enum dn_status check_dataset(const struct dn_spec *spec, struct dn_error 
     for (int k = 0; k < set->source_count; k++) {
         const struct dn_source *source = &set->sources[k];
         uploaded |= source->pattern == DN_UPLOADED;
-        if (source->pattern < DN_UPLOADED || source->pattern >= DN_PATTERN_COUNT)
-            return error_set(error, DN_INVALID, "there is no pattern number %d", source->pattern);
-        if (source->pattern != DN_UPLOADED && (set->dim != 2 || set->height > 0))
-            return error_set(error, DN_INVALID,
-                             "the built-in data sets have 2 dimensions, the other sources %d",
-                             set->dim);
+        const enum dn_status status = check_builtin(set, source->pattern, error);
+        if (status != DN_OK)
+            return status;
         if (source->n < 1 || source->n > DN_MAX_POINTS)
             return error_set(error, DN_INVALID, "dataset.n must be 1..%d, got %d", DN_MAX_POINTS,
                              source->n);
@@ -167,7 +182,9 @@ static enum dn_status check_dataset(const struct dn_spec *spec, struct dn_error 
     const enum dn_status status = check_shape(set, error);
     if (status != DN_OK)
         return status;
-    bool labeled = uploaded && set->source_count == 1 && set->classes >= 0;
+    const bool are_digits = set->sources[0].pattern == DN_DIGITS;
+    bool labeled = set->source_count == 1 && ((uploaded && set->classes >= 0) ||
+                                              (are_digits && set->classes == DN_DIGITS_CLASSES));
     bool mixture = set->source_count > 1 && set->classes == set->source_count;
     if (set->classes > DN_MAX_CLASSES || !(set->classes == 0 || labeled || mixture))
         return error_set(error, DN_INVALID, "%d data sets cannot have %d classes",

@@ -48,7 +48,7 @@ static const struct field rows[] = {
      dn_pattern_names, "A built-in data set."},
     {"dataset", "n", FIELD_INTEGER, AT(spec.dataset.sources[0].n), 1, DN_MAX_POINTS, 0, NULL,
      "Number of training points to draw; in a list, from each data set. At most 1,000,000 in "
-     "total."},
+     "total. Without it, there are 60,000 digits."},
     {"dataset", "seed", FIELD_UINT53, AT(spec.dataset.sources[0].seed), 0, 0, 0, NULL,
      "Seed of the draw; by default, the job's seed."},
 #include "engine/spec_fields.h"
@@ -81,6 +81,8 @@ const struct field_set upload_source_fields = {upload_rows,
                                                sizeof upload_rows / sizeof upload_rows[0]};
 
 /* ------------------------------------------------------------------ data sets */
+
+const char spec_digit_classes[] = "[\"0\",\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]";
 
 /* What reading the data sets of a job needs. */
 struct sources {
@@ -195,6 +197,9 @@ static void read_upload(const struct sources *sources, int k, const cJSON *json,
     *source = (struct dn_source){DN_UPLOADED, upload->n, upload->seed};
 }
 
+/* As many as MNIST has to train on. */
+enum { USUAL_DIGITS = 60000 };
+
 /* Reads data set k, which has its default values already. */
 static void read_source(const struct sources *sources, int k, const cJSON *json,
                         const char *pointer) {
@@ -206,17 +211,21 @@ static void read_source(const struct sources *sources, int k, const cJSON *json,
         struct job_request one = {.spec.dataset.sources = {*source}};
         read_fields(&spec_fields, "dataset", pointer, json, &one, wrong);
         *source = one.spec.dataset.sources[0];
+        if (source->pattern == DN_DIGITS && !cJSON_GetObjectItemCaseSensitive(json, "n"))
+            source->n = USUAL_DIGITS;
     } else if (cJSON_IsString(json)) {
         int pattern = fields_index(dn_pattern_names, json->valuestring);
-        if (pattern >= 0)
+        if (pattern >= 0) {
             source->pattern = pattern;
-        else if (id_valid(json->valuestring))
+            source->n = pattern == DN_DIGITS ? USUAL_DIGITS : source->n;
+        } else if (id_valid(json->valuestring)) {
             read_upload(sources, k, json, pointer);
-        else
+        } else {
             problem_add(wrong, pointer,
                         "there is no data set \"%.80s\"; the built-in ones are %s, and an upload "
                         "has an id",
                         json->valuestring, fields_list(dn_pattern_names, wrong->arena));
+        }
     } else {
         problem_add(wrong, pointer,
                     "must be the name of a data set, the id of an upload, an object with name, n "
@@ -253,23 +262,34 @@ static void read_dataset(const struct sources *sources, const cJSON *json) {
 }
 
 static int dimension(const struct job_request *job, int k) {
-    return job->uploads[k].id[0] ? job->uploads[k].dim : 2;
+    return job->uploads[k].dim ? job->uploads[k].dim : 2;
+}
+
+/* They are like an upload, but for the id. */
+static void describe_digits(struct upload_request *digits) {
+    *digits = (struct upload_request){
+        .dim = DN_DIGITS_SIDE * DN_DIGITS_SIDE,
+        .height = DN_DIGITS_SIDE,
+        .width = DN_DIGITS_SIDE,
+        .channels = 1,
+        .class_count = DN_DIGITS_CLASSES,
+        .classes = spec_digit_classes,
+    };
 }
 
 /* Sets the dimension and the classes of the data sets together. */
 static void join_sources(const struct sources *sources) {
     struct job_request *job = sources->job;
     struct dn_dataset_spec *dataset = &job->spec.dataset;
+    for (int k = 0; k < dataset->source_count; k++)
+        if (dataset->sources[k].pattern == DN_DIGITS)
+            describe_digits(&job->uploads[k]);
     dataset->dim = dimension(job, 0);
     dataset->height = job->uploads[0].height;
     dataset->width = job->uploads[0].width;
     dataset->channels = job->uploads[0].channels;
     dataset->classes =
         dataset->source_count > 1 ? dataset->source_count : job->uploads[0].class_count;
-    for (int k = 0; k < dataset->source_count; k++)
-        if (dataset->sources[k].pattern == DN_DIGITS)
-            problem_add(sources->wrong, "/dataset",
-                        "digits are images, and this version trains on points and tables only");
     for (int k = 1; k < dataset->source_count; k++)
         if (dimension(job, k) != dataset->dim)
             problem_add(sources->wrong, arena_format(sources->wrong->arena, "/dataset/%d", k),

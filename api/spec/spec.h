@@ -43,6 +43,8 @@ typedef enum store_status (*spec_lookup)(void *context, struct arena *arena,
 extern const struct field_set spec_fields;
 /* The table of a data set that is given by its id. */
 extern const struct field_set upload_source_fields;
+/* The classes of the built-in digits, as JSON. */
+extern const char spec_digit_classes[];
 
 /* Reads a job: first the preset, then the client's values over it. Adds errors to `wrong`. The data
  * set of an id is looked up; a stored job (lookup NULL) contains its description. */

@@ -90,6 +90,14 @@ struct deal {
     int32_t *labels, *labels_val; /* NULL without classes */
 };
 
+/* The source is a class. */
+static void label_all(const struct deal *deal) {
+    for (size_t i = 0; i < deal->n; i++)
+        deal->labels[i] = deal->k;
+    for (size_t i = 0; i < deal->n_val; i++)
+        deal->labels_val[i] = deal->k;
+}
+
 /* Points of a pattern as doubles, beside an upload that has values. */
 static void draw_values(const struct dn_source *source, size_t first, size_t n, double *values) {
     float point[2];
@@ -98,6 +106,16 @@ static void draw_values(const struct dn_source *source, size_t first, size_t n, 
         values[2 * i] = (double)point[0];
         values[2 * i + 1] = (double)point[1];
     }
+}
+
+/* Digits have labels of their own, unless they are one class of several. */
+static void deal_digits(const struct deal *deal) {
+    const struct dn_dataset_spec *set = &deal->spec->dataset;
+    const uint64_t seed = set->sources[deal->k].seed;
+    dn_digits_draw(seed, 0, deal->n, deal->pixels, deal->labels);
+    dn_digits_draw(seed, deal->n, deal->n_val, deal->pixels_val, deal->labels_val);
+    if (set->source_count > 1 && deal->labels)
+        label_all(deal);
 }
 
 static void deal_pattern(const struct deal *deal) {
@@ -110,10 +128,8 @@ static void deal_pattern(const struct deal *deal) {
         dn_pattern_draw((enum dn_pattern)source->pattern, source->seed, 0, n, deal->points);
         dn_pattern_draw((enum dn_pattern)source->pattern, source->seed, n, n_val, deal->points_val);
     }
-    for (size_t i = 0; deal->labels && i < n; i++)
-        deal->labels[i] = deal->k;
-    for (size_t i = 0; deal->labels && i < n_val; i++)
-        deal->labels_val[i] = deal->k;
+    if (deal->labels)
+        label_all(deal);
 }
 
 void dn_shuffle(uint64_t seed, int32_t n, int32_t *order) {
@@ -214,7 +230,7 @@ enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *
         if (spec->dataset.sources[k].pattern == DN_UPLOADED)
             status = deal_upload(&deal, uploads ? &uploads[k] : NULL, error);
         else
-            deal_pattern(&deal);
+            (spec->dataset.height > 0 ? deal_digits : deal_pattern)(&deal);
         done += deal.n;
         done_val += deal.n_val;
     }

@@ -141,6 +141,8 @@ void dn_pattern_draw(enum dn_pattern number, uint64_t seed, uint64_t first, size
 /* ------------------------------------------------------------------ distances */
 
 bool dn_pattern_has_distance(enum dn_pattern number) {
+    if (number >= DN_PATTERN_COUNT) /* images */
+        return false;
     const struct pattern *pattern = &patterns[number];
     return pattern->pieces || pattern->drawing || pattern->reach;
 }

@@ -1,10 +1,12 @@
-"""The built-in data set of drawn digits: its description, its images as arrays and as pictures, and where points are asked for."""
+"""The built-in data set of drawn digits: its description, its images as arrays and as pictures, and where points are asked for; and
+samples of a model that was trained on it, in every format."""
 
 import io
 
 import numpy
 import PIL.Image
 import pytest
+from conftest import Server
 
 URL = "/v1/datasets/digits"
 CLASSES = [str(digit) for digit in range(10)]
@@ -106,3 +108,122 @@ def test_what_digits_are_not(server, path, status, words):
 def test_they_are_built_in(server):
     for method, body in (("DELETE", None), ("PATCH", {"label": "x"})):
         assert server.request(method, URL, body).json["code"] == "dataset_built_in"
+
+
+# ---------------------------------------------------------------- a model of them
+
+TINY = {"dataset": {"name": "digits", "n": 192, "seed": 3}, "network": {"channels": [16, 16]}, "training": {"epochs": 1, "batch_size": 64}, "seed": 4}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    server = Server(str(tmp_path_factory.mktemp("model")))
+    job = server.post("/v1/jobs", TINY)
+    assert job.status == 201, job.body
+    assert server.wait(job.json["id"])["status"] == "succeeded"
+    yield server, f"/v1/models/{job.json['id']}"
+    assert server.stop() == 0, server.read_log()
+
+
+def samples(model, query, kind="samples"):
+    server, url = model
+    answer = server.get(f"{url}/{kind}.npy{query}")
+    assert answer.status == 200, answer.body
+    return numpy.load(io.BytesIO(answer.body))
+
+
+def shown(model, path):
+    server, url = model
+    answer = server.get(f"{url}/{path}")
+    assert answer.status == 200, answer.body
+    return PIL.Image.open(io.BytesIO(answer.body))
+
+
+def rounded(values):
+    return numpy.floor(numpy.clip(values, 0, 255) + 0.5).clip(0, 255).astype("u1")
+
+
+def test_a_job_trains_on_sixty_thousand_with_the_preset_of_images(server):
+    for dataset in ("digits", {"name": "digits"}, {"name": "digits", "seed": 1}, ["digits"]):
+        spec = server.post("/v1/jobs?validate_only=true", {"dataset": dataset}).json["spec"]
+        assert spec["dataset"]["n"] == 60000 and spec["preset"] == "images" and spec["network"]["kind"] == "unet"
+    assert server.post("/v1/jobs?validate_only=true", {"dataset": {"name": "digits", "n": 7}}).json["spec"]["dataset"]["n"] == 7
+    answer = server.post("/v1/jobs", {"dataset": ["digits", "spiral"]})
+    assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/dataset/1"
+
+
+def test_the_model_knows_the_digits(model):
+    server, url = model
+    described = server.get(url).json
+    assert described["classes"] == CLASSES and described["dim"] == 784 and described["spec"]["dataset"] == TINY["dataset"]
+
+
+def test_samples_as_arrays(model):
+    values = samples(model, "?n=20&seed=5&balance=true&steps=3")
+    assert values.shape == (20, 28, 28, 1) and values.dtype == numpy.float32 and values.min() >= 0 and values.max() <= 255
+    small = samples(model, "?n=20&seed=5&balance=true&steps=3&dtype=u8")
+    assert small.dtype == numpy.uint8 and (small == rounded(values)).all()
+    server, url = model
+    answer = server.get(f"{url}/samples?n=20&seed=5&balance=true&steps=3").json
+    assert numpy.array(answer["points"], "f4").reshape(values.shape) == pytest.approx(values, abs=1e-4)
+    assert answer["labels"] == [str(i % 10) for i in range(20)]
+    lines = server.get(f"{url}/samples.csv?n=2&seed=5&balance=true&steps=3").body.decode().splitlines()
+    assert lines[0] == ",".join([*(f"pixel{j}" for j in range(784)), "label"]) and len(lines) == 3
+
+
+def test_a_picture_of_samples_has_a_row_for_each_digit(model):
+    drawn = samples(model, "?n=100&seed=5&balance=true&steps=3&dtype=u8")[..., 0]
+    picture = shown(model, "samples.png?seed=5&steps=3&scale=1")
+    assert picture.format == "PNG" and picture.mode == "L" and picture.info["Title"] == "100 samples at epoch 1"
+    pixels = numpy.asarray(picture)
+    assert pixels.shape == (291, 291)
+    for i in range(100):
+        assert (pixels[1 + 29 * (i % 10) :, 1 + 29 * (i // 10) :][:28, :28] == drawn[i]).all()
+    sevens = numpy.asarray(shown(model, "samples.png?n=4&label=7&seed=5&steps=3&columns=2&scale=2"))
+    assert sevens.shape == (2 * 57 + 1, 2 * 57 + 1)
+    assert (sevens[1:57:2, 1:57:2] == samples(model, "?n=4&label=7&seed=5&steps=3&dtype=u8")[0, ..., 0]).all()
+
+
+def test_a_strip_of_frames_for_each_image(model):
+    for which, count in (("x", 4), ("x0", 3)):
+        frames = rounded(samples(model, f"?n=10&seed=5&steps=6&frames=4&balance=true&which={which}", "trajectories"))
+        assert frames.shape == (count, 10, 28, 28, 1)
+        pixels = numpy.asarray(shown(model, f"trajectories.png?seed=5&steps=6&frames=4&which={which}&scale=1"))
+        assert pixels.shape == (291, 29 * count + 1)
+        for k in range(count):
+            for i in range(10):
+                assert (pixels[1 + 29 * i :, 1 + 29 * k :][:28, :28] == frames[k, i, ..., 0]).all()
+
+
+def test_an_animation_shows_x_beside_its_estimates(model):
+    x = rounded(samples(model, "?n=60&seed=5&steps=3&balance=true&which=x", "trajectories")).astype(int)[..., 0]
+    x0 = rounded(samples(model, "?n=60&seed=5&steps=3&balance=true&which=x0", "trajectories")).astype(int)[..., 0]
+    film = shown(model, "trajectories.gif?seed=5&steps=3&scale=1")
+    assert film.n_frames == 4 and film.size == (2 * 175 + 8, 291 + 28)
+    for k in range(4):
+        film.seek(k)
+        pixels = numpy.asarray(film.convert("L")).astype(int)
+        for i in range(60):
+            top, left = 15 + 29 * (i % 10), 1 + 29 * (i // 10)
+            assert abs(pixels[top : top + 28, left : left + 28] - x[k, i]).max() <= 1  # of 255 grays
+            assert abs(pixels[top : top + 28, left + 183 : left + 211] - x0[min(k, 2), i]).max() <= 1
+
+
+@pytest.mark.parametrize("path,status,words", [
+    ("samples.json?n=128", 422, "which is n = 127; npy"), ("trajectories.json?n=43&frames=2", 422, "or fewer frames; npy"),
+    ("samples.svg", 406, "png npy"), ("samples.txt", 406, "png npy"), ("trajectories.txt", 406, "gif png"),
+    ("samples.png?n=2000&scale=16&steps=1", 422, "a smaller scale"), ("trajectories.gif?n=200&scale=16", 422, "a smaller scale"),
+    ("samples.png?scale=0", 422, "scale"), ("samples.npy?dtype=u16", 422, "f32"), ("samples.png?label=x", 422, "no class"),
+])  # fmt: skip
+def test_what_cannot_be_answered(model, path, status, words):
+    server, url = model
+    answer = server.get(f"{url}/{path}")
+    assert answer.status == status and words in answer.body.decode(), answer.body
+
+
+def test_text_has_as_many_as_fit(model):
+    server, url = model
+    assert server.get(f"{url}/samples?steps=2").json["n"] == 100
+    assert server.get(f"{url}/trajectories?steps=4").json["n"] == 10
+    assert server.get(f"{url}/trajectories?steps=20").json["n"] == 3
+    assert samples(model, "?steps=1").shape == (100, 28, 28, 1)

@@ -176,7 +176,7 @@ Test(data, wrong_sources_are_refused) {
     check_refused(&spec, NULL, "2 dimensions");
     spec = mixture(), spec.dataset.sources[1].n = DN_MAX_POINTS;
     check_refused(&spec, NULL, "1000020 points");
-    spec = mixture(), spec.dataset.sources[1].pattern = DN_PATTERN_COUNT;
+    spec = mixture(), spec.dataset.sources[1].pattern = DN_BUILTIN_COUNT;
     check_refused(&spec, NULL, "no pattern");
     spec = mixture(), spec.dataset.sources[0].n = 0;
     check_refused(&spec, NULL, "got 0");
@@ -245,4 +245,48 @@ Test(transform, constant_data_is_only_shifted) {
         for (int i = 0; i < 4; i++)
             cr_assert_eq(model[i], 0);
     }
+}
+
+/* ------------------------------------------------------------------ digits */
+
+Test(data, digits_to_train_on_are_the_first_and_those_to_validate_follow) {
+    enum { N = 40, N_VAL = 10, PIXELS = DN_DIGITS_SIDE * DN_DIGITS_SIDE };
+    struct dn_spec spec = dn_presets[DN_PRESET_IMAGES].spec;
+    spec.network.kind = DN_UNET;
+    spec.training.validation_fraction = 0.25;
+    spec.dataset = (struct dn_dataset_spec){.source_count = 1,
+                                            .dim = PIXELS,
+                                            .height = DN_DIGITS_SIDE,
+                                            .width = DN_DIGITS_SIDE,
+                                            .channels = 1,
+                                            .classes = DN_DIGITS_CLASSES,
+                                            .sources = {{DN_DIGITS, N, 5}}};
+    static uint8_t pixels[(N + N_VAL) * PIXELS];
+    int32_t labels[N + N_VAL];
+    struct dn_data data;
+    struct dn_error error;
+    dn_digits_draw(5, 0, N + N_VAL, pixels, labels);
+    cr_assert_eq(dn_data_draw(&spec, NULL, &data, &error), DN_OK, "%s", error.text);
+    cr_assert(data.n == N && data.n_val == N_VAL && data.dim == PIXELS);
+    cr_assert_null(data.points);
+    cr_assert_arr_eq(data.pixels, pixels, sizeof pixels);
+    cr_assert_arr_eq(data.labels, labels, sizeof labels);
+    dn_data_clear(&data);
+    /* one class of two: the label is the number of the source */
+    spec.dataset.source_count = spec.dataset.classes = 2;
+    spec.dataset.sources[1] = (struct dn_source){DN_DIGITS, N, 6};
+    cr_assert_eq(dn_data_draw(&spec, NULL, &data, &error), DN_OK, "%s", error.text);
+    for (size_t i = 0; i < 2 * (N + N_VAL); i++)
+        cr_assert_eq(data.labels[i], (i < 2 * N ? i >= N : i - 2 * N >= N_VAL), "%zu", i);
+    cr_assert_arr_eq(data.pixels, pixels, (size_t)N * PIXELS);
+    dn_data_clear(&data);
+    /* what digits are not */
+    spec.dataset.source_count = 1;
+    spec.dataset.classes = 9;
+    cr_assert_eq(dn_spec_check(&spec, &error), DN_INVALID);
+    spec.dataset.classes = DN_DIGITS_CLASSES;
+    spec.dataset.height = spec.dataset.width = 8;
+    spec.dataset.dim = 64;
+    cr_assert_eq(dn_spec_check(&spec, &error), DN_INVALID);
+    cr_assert(strstr(error.text, "28 x 28"), "%s", error.text);
 }
