@@ -311,7 +311,7 @@ bench: deps ## measure the engine against the machine's peak
 	@$(MAKE) --no-print-directory $B/bench
 	$B/bench
 
-bench-images: deps ## the layers of a network of images, as shares of the machine's peak
+bench-images: deps ## the layers of a network of images and its steps, as shares of the machine's peak
 	@$(MAKE) --no-print-directory $B/bench-images
 	$B/bench-images $(ARGS)
 
@@ -347,7 +347,7 @@ bench-peers: ## the same work in PyTorch and OpenBLAS (installs them)
 
 # Each is one source, linked with what stands beside it; $^ has its headers, too, once it was built.
 $B/bench: tests/bench/bench.c $B/server/base/sha256.o $B/libdenoise.a
-$B/bench-images: tests/bench/images.c $B/libdenoise.a
+$B/bench-images: tests/bench/images.c $B/server/jobs/team.o $B/libdenoise.a
 $B/quality: tests/bench/quality.c $B/libdenoise.a
 $B/kaist: tests/bench/kaist.c $B/libdenoise.a
 $B/bare: tests/bench/bare.c

@@ -103,6 +103,29 @@ def normals(seed, stream, step, count):
 # ---------------------------------------------------------------- the model
 
 
+def sinusoid(H, t):
+    """Sines and cosines of t in turn, each pair slower than the one before."""
+    f = 10000.0 ** (-np.arange(0, H, 2) / max(H - 2, 1))
+    return np.stack([np.sin(t * f), np.cos(t * f)], axis=1).reshape(H)
+
+
+def swish(z):
+    """z sigmoid(z); the minimum prevents an overflow."""
+    return z / (1 + np.exp(np.minimum(-z, 80)))
+
+
+def patches(x):
+    """Images [n][h][w][c] to [n][h/2][w/2][c 2 2]."""
+    n, h, w, c = x.shape
+    return x.reshape(n, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 5, 2, 4).reshape(n, h // 2, w // 2, 4 * c)
+
+
+def pixels(x):
+    """Back."""
+    n, h, w, c = x.shape
+    return x.reshape(n, h, w, c // 4, 2, 2).transpose(0, 1, 4, 2, 5, 3).reshape(n, 2 * h, 2 * w, c // 4)
+
+
 class Model:
     def __init__(self, data, dtype=np.float64):
         metadata, tensors = read_safetensors(data)
@@ -111,7 +134,10 @@ class Model:
         self.spec = json.loads(metadata["spec"])
         self.dim, self.classes = int(metadata["dim"]), int(metadata["classes"])
         transform = json.loads(metadata["transform"])
-        self.shift, self.scale, self.low, self.high = (np.array(transform[key]) for key in ("shift", "scale", "low", "high"))
+        dataset = self.spec["dataset"]
+        self.shape = (dataset[0] if isinstance(dataset, list) else dataset).get("shape")  # of images
+        self.shift, self.scale, self.low, self.high = (
+            np.resize(transform[key], self.dim) for key in ("shift", "scale", "low", "high"))  # of images: for each channel
         self.class_counts = json.loads(metadata.get("class_counts", "[]"))
         self.quantiles = json.loads(metadata.get("quantiles", "null"))
         self.signal, self.noise = schedule(self.spec["diffusion"])
@@ -159,9 +185,9 @@ class Model:
         """The output for points x [n][dim] in model units at t = 1..T; label number `classes` is "no label". known [n][dim]:
         which coordinates are given."""
         w, spec = self.w, self.spec["network"]
-        H = spec["hidden_size"]
-        f = 10000.0 ** (-np.arange(0, H, 2) / max(H - 2, 1))
-        s = np.stack([np.sin(t * f), np.cos(t * f)], axis=1).reshape(H).astype(self.dtype)
+        if spec.get("kind") == "unet":
+            return self.unet(x, t, labels)
+        s = sinusoid(spec["hidden_size"], t).astype(self.dtype)
         near = np.clip(x, -1000, 1000)
         waves = [wave(3 * 2**k * near) for k in range(spec["input_features"]) for wave in (np.sin, np.cos)]
         seen = [x, *waves]
@@ -177,9 +203,40 @@ class Model:
                 e = e + w[layer + "label.weight"][labels]
             z = x @ w[layer + "weight"].T + w[layer + "bias"]
             z = z + e if spec["conditioning"] == "add" else z * e
-            x = z / (1 + np.exp(np.minimum(-z, 80)))  # swish: z sigmoid(z); the minimum prevents an overflow
+            x = swish(z)
         out = x @ w["out.weight"].T + w["out.bias"]
         return out if self.ends is None else self.predict(out, point, t)
+
+    def unet(self, x, t, labels):
+        """The same for images: two levels of residual blocks, on patches of 2x2 pixels and on patches of 2x2 of those."""
+        w, blocks = self.w, self.spec["network"]["blocks"]
+        dense = lambda name, x: x @ w[name + ".weight"].T + w.get(name + ".bias", 0)
+        norm = lambda name, x: x * w[name + ".weight"] / np.sqrt((x * x).mean(-1, keepdims=True) + self.dtype(1e-5))
+
+        def conv(name, x):  # 3x3, with zeros around the image
+            n, h, w_, _ = x.shape
+            x, weight = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), w[name + ".weight"]
+            return w[name + ".bias"] + sum(x[:, i : i + h, j : j + w_] @ weight[:, :, i, j].T for i in range(3) for j in range(3))
+
+        def block(name, x):
+            a, b = np.split(dense(name + ".time", e)[:, None, None], 2, axis=-1)
+            h = conv(name + ".conv1", swish(norm(name + ".norm1", x)))
+            h = conv(name + ".conv2", swish(norm(name + ".norm2", h) * (1 + a) + b))
+            return h + (dense(name + ".skip", x) if name + ".skip.weight" in w else x)
+
+        e = dense("time", sinusoid(len(w["time.bias"]), t).astype(self.dtype)) + np.zeros((len(x), 1), self.dtype)
+        e = swish(e + w["label.weight"][labels] if self.classes else e)
+        h = conv("in", patches(x.reshape(-1, *self.shape)))
+        for i in range(blocks[0]):
+            h = block(f"down.{i}", h)
+        skip, shrink, grow = h, w["shrink.weight"], w["grow.weight"]
+        h = patches(h) @ shrink.reshape(len(shrink), -1).T + w["shrink.bias"]
+        for i in range(2 * blocks[1]):
+            h = block(f"middle.{i}", h)
+        h = np.concatenate([skip, pixels(h @ grow.reshape(len(grow), -1)) + w["grow.bias"]], axis=-1)
+        for i in range(blocks[0]):
+            h = block(f"up.{i}", h)
+        return pixels(conv("out", swish(norm("norm", h)))).reshape(x.shape)
 
     def predict(self, out, x, t):
         """The prediction at x [n][dim]: of a coordinate with several outputs by the probabilities of its values."""
@@ -273,12 +330,14 @@ class Model:
         number for each point, or None: as often as in the data. start: noise [n][dim] in data units, or None: of the seed. given:
         known coordinates [dim] or [n][dim] in data units, NaN for the others; the frames of x before the last have noise there."""
         n = n if start is None else len(start)
-        guidance = (1 if self.classes else 0) if guidance is None else guidance
+        usual = 1.5 if self.shape and self.spec["training"]["p_uncond"] else 1
+        guidance = (usual if self.classes else 0) if guidance is None else guidance
         labels = self.labels(n, seed) if labels is None else np.asarray(labels)
-        usual = "dpmpp_2m_sde" if given is not None else "dpmpp_2m" if self.quantiles else "ddpm"
+        usual = "dpmpp_2m_sde" if given is not None else "dpmpp_2m" if self.quantiles or self.shape else "ddpm"
         T = len(self.signal) - 1
         sampler = sampler or usual
-        steps = steps or (min(T, 50) if self.quantiles and sampler == usual else T)
+        few = 20 if self.shape else 50 if self.quantiles else T
+        steps = steps or (min(T, few) if sampler == usual else T)
         eta = {"ddpm": 1, "dpmpp_2m_sde": 1, "ddim": eta}.get(sampler, 0)
         times = timesteps(self.signal, self.noise, steps)
         if start is None:

@@ -32,6 +32,10 @@ struct work {
 
 enum { CACHED_PARAMETERS = 400000 };
 
+/* The time that an operation of a convolution takes, with the activations around it, compared with one of
+ * a large matrix product: less, because Winograd's method leaves out more than half of them. */
+#define CONVOLUTION 0.8
+
 /* Points for training and for validation. */
 static void count_points(const struct dn_spec *spec, size_t *n, size_t *n_val) {
     *n = *n_val = 0;
@@ -43,25 +47,37 @@ static void count_points(const struct dn_spec *spec, size_t *n, size_t *n_val) {
     }
 }
 
+/* Activations, and noise on points. */
+static double units_of(const struct dn_spec *spec, double rows, double full) {
+    const double H = spec->network.hidden_size, L = spec->network.hidden_layers;
+    const double T = spec->diffusion.timesteps, of_noise = 8 * spec->dataset.dim;
+    const double embedded = fmin(T, dn_spec_step_timesteps(spec) * rows / full);
+    if (spec->network.kind == DN_UNET) /* its activations are counted with its products */
+        return rows * of_noise;
+    return (rows + embedded) * (L * ceil(H / 16) * 16 + 48 + of_noise);
+}
+
+/* Weights that pass through the cache forward and backward. */
+static double passing_of(const struct dn_spec *spec) {
+    const double H = spec->network.hidden_size, L = spec->network.hidden_layers;
+    const bool sinusoidal = spec->network.time_embedding == DN_SINUSOIDAL;
+    return spec->network.kind == DN_UNET ? 0 : (2 * (L - 1) + (sinusoidal ? L : 0)) * H * H;
+}
+
 /* The work of a step with this number of points. `share` is the share of the passes that it makes:
  * 1 for forward and backward, 1/3 for forward alone, which also updates nothing. */
 static struct work work_of(const struct dn_spec *spec, double rows, double share) {
-    const double H = spec->network.hidden_size, L = spec->network.hidden_layers;
-    const double T = spec->diffusion.timesteps, batch = spec->training.batch_size;
     const double parameters = (double)dn_spec_parameters(spec);
-    const bool sinusoidal = spec->network.time_embedding == DN_SINUSOIDAL;
-    const double passing = (2 * (L - 1) + (sinusoidal ? L : 0)) * H * H;
     size_t n, n_val;
     count_points(spec, &n, &n_val);
-    const double full = fmin(batch, (double)n);
-    const double embedded = fmin(T, dn_spec_step_timesteps(spec) * rows / full);
+    const double full = fmin(spec->training.batch_size, (double)n);
+    const double per_product = spec->network.kind == DN_UNET ? CONVOLUTION : 1;
     struct work work = {{[STEP] = 1}};
-    work.of[UNITS] =
-        share * (rows + embedded) * (L * ceil(H / 16) * 16 + 48 + 8 * spec->dataset.dim);
-    work.of[PRODUCTS] = share * dn_spec_step_flops(spec) * rows / full;
+    work.of[UNITS] = share * units_of(spec, rows, full);
+    work.of[PRODUCTS] = share * per_product * dn_spec_step_flops(spec) * rows / full;
     if (share == 1) {
         work.of[NEAR] = fmin(parameters, CACHED_PARAMETERS);
-        work.of[FAR] = fmax(parameters + passing - CACHED_PARAMETERS, 0);
+        work.of[FAR] = fmax(parameters + passing_of(spec) - CACHED_PARAMETERS, 0);
     }
     return work;
 }

@@ -1,6 +1,6 @@
 /*
- * images.c - how fast the layers of a network of images are, as shares of the machine's peak in the same
- * run.
+ * images.c - how fast the layers of a network of images are, and whole steps of training, as shares of the
+ * machine's peak in the same run.
  *
  * usage: images [ROUNDS [KERNELS]]
  *
@@ -14,6 +14,7 @@
 
 #include "engine/base/kernels.h"
 #include "engine/network/conv.h"
+#include "server/jobs/team.h"
 #include "tests/bench/peak.h"
 
 enum { CHUNK = 4 };
@@ -40,7 +41,7 @@ static float *filled(size_t count) {
 
 static struct layer layer_new(struct conv conv) {
     const size_t in = (size_t)conv.in, out = (size_t)conv.out;
-    const size_t pixels = (size_t)(CHUNK * conv.height * conv.width);
+    const size_t pixels = (size_t)CHUNK * (size_t)conv.height * (size_t)conv.width;
     struct layer layer = {conv, kernels_get()};
     layer.x = filled(pixels * in);
     layer.dx = filled(pixels * in);
@@ -86,7 +87,7 @@ static void weight_gradient(const struct layer *l) {
 }
 
 static void norm_forward(const struct layer *l) {
-    const size_t pixels = (size_t)(l->conv.height * l->conv.width), cols = (size_t)l->conv.in;
+    const size_t pixels = (size_t)l->conv.height * (size_t)l->conv.width, cols = (size_t)l->conv.in;
     for (size_t i = 0; i < CHUNK; i++)
         l->kernels->norm(pixels, cols, l->x + i * pixels * cols, l->bias, l->bias, l->bias,
                          l->rates + i * pixels, l->dx + i * pixels * cols,
@@ -94,7 +95,7 @@ static void norm_forward(const struct layer *l) {
 }
 
 static void norm_backward(const struct layer *l) {
-    const size_t pixels = (size_t)(l->conv.height * l->conv.width), cols = (size_t)l->conv.in;
+    const size_t pixels = (size_t)l->conv.height * (size_t)l->conv.width, cols = (size_t)l->conv.in;
     for (size_t i = 0; i < CHUNK; i++)
         l->kernels->norm_backward(pixels, cols, l->x + i * pixels * cols, l->d + i * pixels * cols,
                                   l->x + i * pixels * cols, l->rates + i * pixels, l->bias, l->bias,
@@ -150,6 +151,77 @@ static void print_layer(const struct conv *conv, int rounds) {
     layer_clear(&layer);
 }
 
+/* ------------------------------------------------------------------ whole steps */
+
+static const struct {
+    int side, channels[2];
+} networks[] = {{28, {32, 64}}, {28, {64, 128}}, {64, {32, 64}}};
+enum { NETWORKS = sizeof networks / sizeof *networks, THREADS = 2, IMAGES = 256 };
+
+/* On noise: what a step takes does not depend on the pixels. */
+static struct dn_trainer *trainer_new(size_t network, int threads) {
+    const int side = networks[network].side, dim = side * side;
+    struct dn_spec spec = dn_presets[DN_PRESET_IMAGES].spec;
+    struct dn_trainer *trainer = NULL;
+    uint8_t *pixels = malloc((size_t)IMAGES * (size_t)dim);
+    int32_t labels[IMAGES];
+    for (int i = 0; pixels && i < IMAGES * dim; i++)
+        pixels[i] = (uint8_t)((unsigned)i * 2654435761u >> 24);
+    for (int i = 0; i < IMAGES; i++)
+        labels[i] = i % 10;
+    spec.dataset = (struct dn_dataset_spec){
+        .source_count = 1, .dim = dim, .height = side, .width = side, .channels = 1, .classes = 10};
+    spec.dataset.sources[0] = (struct dn_source){.pattern = DN_UPLOADED, .n = IMAGES};
+    spec.network.kind = DN_UNET;
+    memcpy(spec.network.channels, networks[network].channels, sizeof spec.network.channels);
+    spec.training.validation_fraction = 0;
+    spec.training.threads = threads;
+    const struct dn_data data = {
+        .dim = dim, .n = IMAGES, .pixels = pixels, .labels = labels, .classes = 10};
+    struct dn_error error;
+    if (!pixels || dn_trainer_new(&spec, &data, &trainer, &error) != DN_OK)
+        fprintf(stderr, "%s\n", pixels ? error.text : "out of memory");
+    free(pixels);
+    return trainer;
+}
+
+static double wall(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The best step of all rounds: of one thread by its processor time, and of one and of several by the clock
+ * on the wall, which need idle cores. Both take turns. */
+static void print_network(size_t network, int rounds) {
+    struct dn_trainer *one = trainer_new(network, 1), *several = trainer_new(network, THREADS);
+    struct dn_team *team = team_start(THREADS);
+    double best = 1e9, alone = 1e9, together = 1e9, most = 0;
+    if (one && several && team) {
+        const struct dn_spec *spec = dn_trainer_spec(one);
+        const double batch = spec->training.batch_size, flops_of = dn_spec_step_flops(spec);
+        dn_trainer_use_team(several, team);
+        for (int i = 0; i < rounds; i++) {
+            most = fmax(most, peak());
+            const double began = now(), from = wall();
+            dn_trainer_step(one, NULL, NULL);
+            best = fmin(best, now() - began);
+            const double between = wall();
+            alone = fmin(alone, between - from);
+            dn_trainer_step(several, NULL, NULL);
+            together = fmin(together, wall() - between);
+        }
+        printf("%2dx%-2d %3d, %3d  %6.0f %8.0f images/s  %4.0f GFLOP/s  %4.0f %%  %8.2f\n",
+               networks[network].side, networks[network].side, networks[network].channels[0],
+               networks[network].channels[1], most, batch / best, flops_of / best * 1e-9,
+               100 * flops_of / best * 1e-9 / most, alone / together);
+    }
+    if (team)
+        team_stop(team);
+    dn_trainer_free(one);
+    dn_trainer_free(several);
+}
+
 int main(int count, char **arguments) {
     const int rounds = count > 1 ? atoi(arguments[1]) : 40;
     struct dn_error error;
@@ -165,5 +237,8 @@ int main(int count, char **arguments) {
     printf("\n");
     for (size_t i = 0; i < sizeof convs / sizeof *convs; i++)
         print_layer(&convs[i], rounds);
+    printf("\nsteps of training, one thread%*s   times as fast with %d threads\n", 30, "", THREADS);
+    for (size_t i = 0; i < NETWORKS; i++)
+        print_network(i, rounds);
     return 0;
 }
