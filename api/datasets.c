@@ -485,7 +485,8 @@ static bool read_points(struct http_exchange *exchange, struct store_session *se
             ((size_t)found.dim * (found.height ? sizeof *row->pixels : sizeof *row->points) +
              sizeof *row->labels);
         dataset_clear(&found);
-        if (!http_reserve(exchange, bytes))
+        const size_t copies = (size_t)store_row_copies(service_of(exchange)->store);
+        if (!http_reserve(exchange, (1 + copies) * bytes))
             return false;
         status = store_dataset_get(session, id, true, row);
     }

@@ -207,7 +207,7 @@ static struct submission *make_submission(struct http_exchange *exchange,
     job->warnings = keep_text(exchange, &warnings);
     job->epochs = request->spec.training.epochs;
     job->steps = (int64_t)job->epochs * dn_spec_steps_per_epoch(&request->spec);
-    job->memory = estimate_memory(&request->spec);
+    job->memory = cost_memory(exchange, &request->spec);
     job->created_at = clock_now_ms();
     submission->request = *request;
     submission->answer = 201;
@@ -438,7 +438,7 @@ static bool extend(struct http_exchange *exchange, const struct job *job, int ep
         problem_field(exchange, "/epochs", why.text);
         return false;
     }
-    return cost_training_fits(exchange, &request->spec, estimate_memory(&request->spec));
+    return cost_training_fits(exchange, &request->spec, cost_memory(exchange, &request->spec));
 }
 
 /* Would training to this number of epochs take more steps? A job may have ended within an epoch. */
@@ -473,7 +473,7 @@ static bool requeue(struct http_exchange *exchange, struct store_session *sessio
         return false;
     const int64_t steps = (int64_t)epochs * dn_spec_steps_per_epoch(&request.spec);
     enum store_status status = (body->afresh ? store_job_restart : store_job_resume)(
-        session, job->id, new_spec, epochs, steps, estimate_memory(&request.spec));
+        session, job->id, new_spec, epochs, steps, cost_memory(exchange, &request.spec));
     if (status == STORE_OK)
         status = store_rewarn(session, job->id, new_warnings);
     if (status == STORE_CONFLICT) /* another node was faster */

@@ -64,6 +64,10 @@ static const char *const savings[SAVINGS] = {
     [POINTS] = "fewer points (dataset.n)",
 };
 
+int64_t cost_memory(struct http_exchange *exchange, const struct dn_spec *spec) {
+    return estimate_memory(spec, store_row_copies(service_of(exchange)->store));
+}
+
 /* "a smaller network.hidden_size, fewer points (dataset.n)": the settings that would each save a
  * tenth or more if they were turned down all the way. */
 static const char *advice(struct http_exchange *exchange, const struct dn_spec *spec,
@@ -80,7 +84,7 @@ static const char *advice(struct http_exchange *exchange, const struct dn_spec *
     for (int k = 0; k < spec->dataset.source_count; k++)
         less[POINTS].dataset.sources[k].n = 1;
     for (int i = 0; text && i < SAVINGS; i++)
-        if (estimate_memory(&less[i]) <= memory / 10 * 9)
+        if (cost_memory(exchange, &less[i]) <= memory / 10 * 9)
             text = http_format(exchange, "%s%s%s", text, text[0] ? ", " : "", savings[i]);
     return text && text[0] ? text : "a smaller network";
 }

@@ -21,7 +21,9 @@ bool cost_is_large(const struct dn_model *model, const struct dn_sample_request 
 bool cost_fits_for(struct http_exchange *exchange, int n, double one);
 bool cost_is_large_for(int n, double one);
 
-/* True if the memory for training (estimate_memory) is within --max-training-memory, and its
+/* The memory for training with the store of this server (estimate_memory). */
+int64_t cost_memory(struct http_exchange *exchange, const struct dn_spec *spec);
+/* True if the memory for training (cost_memory) is within --max-training-memory, and its
  * checkpoints and model are within --max-database; otherwise the response is 422 too_large, which
  * gives the sizes and says how to reduce them. */
 bool cost_training_fits(struct http_exchange *exchange, const struct dn_spec *spec, int64_t memory);

@@ -17,20 +17,26 @@ static int64_t smaller(int64_t a, int64_t b) {
 
 /* While the values of a table are made: each cell's text, of up to 17 characters as numbers have, and
  * its end, in the stored block and in the table that is read from it, with a place and a code. Its
- * value and that of the drawn data, which come later, take less, and so do texts that repeat. */
-static int64_t table_bytes(const struct dn_spec *spec) {
-    enum { CELL_BYTES = 2 * 18 + 4 + 8, LABEL_BYTES = 3 * sizeof(int32_t) };
-    return (int64_t)spec->dataset.sources[0].n * (CELL_BYTES * spec->dataset.dim + LABEL_BYTES);
+ * value and that of the drawn data, which come later, take less, and so do texts that repeat. Before
+ * that, the block is read. */
+static int64_t table_bytes(const struct dn_spec *spec, int row_copies) {
+    enum {
+        TEXT_BYTES = 18,
+        CELL_BYTES = 2 * TEXT_BYTES + 4 + 8,
+        LABEL_BYTES = 3 * sizeof(int32_t)
+    };
+    const int64_t cell = larger(CELL_BYTES, (int64_t)(1 + row_copies) * TEXT_BYTES);
+    return (int64_t)spec->dataset.sources[0].n * (cell * spec->dataset.dim + LABEL_BYTES);
 }
 
-/* While the data is loaded: the rows of all uploads, the points of one of them a second time in
- * SQLite's own memory, and the points drawn from them (api/spec/training.c). */
-static int64_t loading_bytes(const struct dn_spec *spec) {
+/* While the data is loaded: the rows of all uploads, the points of one of them again in the memory of
+ * the database's library, and the points drawn from them (api/spec/training.c). */
+static int64_t loading_bytes(const struct dn_spec *spec, int row_copies) {
     const int64_t point = (int64_t)sizeof(float) * spec->dataset.dim, label = sizeof(int32_t);
     int64_t rows = 0, largest = 0, all = 0;
     if (spec->training.normalization == DN_QUANTILE && spec->dataset.source_count == 1 &&
         spec->dataset.sources[0].pattern == DN_UPLOADED)
-        return table_bytes(spec);
+        return table_bytes(spec, row_copies);
     for (int k = 0; k < spec->dataset.source_count; k++) {
         size_t n, n_val;
         const bool uploaded = spec->dataset.sources[k].pattern == DN_UPLOADED;
@@ -40,7 +46,7 @@ static int64_t loading_bytes(const struct dn_spec *spec) {
         largest = larger(largest, uploaded ? bytes : 0);
         all += bytes + label * (int64_t)n;
     }
-    return rows > 0 ? rows + largest + all : 0;
+    return rows > 0 ? rows + row_copies * largest + all : 0;
 }
 
 /* Models and rows of the history in the two reports, one of which fills up while the other is on
@@ -55,9 +61,9 @@ static int64_t report_bytes(const struct dn_spec *spec) {
     return 2 * (smaller(models * model, REPORT_FULL_BYTES + model) + rows * row);
 }
 
-int64_t estimate_memory(const struct dn_spec *spec) {
+int64_t estimate_memory(const struct dn_spec *spec, int row_copies) {
     /* One checkpoint is in memory at a time: the one from which training resumes; later, the
      * one being saved (reports_add_checkpoint). */
-    return larger(dn_spec_memory(spec) + report_bytes(spec), loading_bytes(spec)) +
+    return larger(dn_spec_memory(spec) + report_bytes(spec), loading_bytes(spec, row_copies)) +
            dn_spec_checkpoint_bytes(spec) + WORKER_BYTES + spec->training.threads * HELPER_BYTES;
 }

@@ -7,8 +7,8 @@
 #include "engine/denoise.h"
 
 /* An upper bound of the bytes for loading and training a job with this checked spec: those of the
- * engine (dn_spec_memory) and those of the worker. */
-int64_t estimate_memory(const struct dn_spec *spec);
+ * engine (dn_spec_memory) and those of the worker. row_copies: see store_row_copies. */
+int64_t estimate_memory(const struct dn_spec *spec, int row_copies);
 
 /* Seconds of computation for a job on idle cores, within a factor of two. The estimate comes from
  * the speed of a few small networks on this machine, which the first call measures in about 0.2 s:

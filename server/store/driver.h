@@ -54,6 +54,7 @@ struct news;
 struct driver {
     bool is_shared;  /* several processes may use a database at the same time */
     int connections; /* to it, besides those of readers; 0: it needs none */
+    int row_copies;  /* see store_row_copies */
     struct store_pace pace;
 
     /* The database: as the functions of store.h with these names. open returns a struct that begins

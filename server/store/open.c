@@ -105,6 +105,10 @@ bool store_is_whole(struct store *store) {
     return store->driver->is_whole(store);
 }
 
+int store_row_copies(const struct store *store) {
+    return store->driver->row_copies;
+}
+
 bool store_is_shared(const struct store *store) {
     return store->driver->is_shared;
 }

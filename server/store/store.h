@@ -257,6 +257,9 @@ bool store_is_there(struct store *store);
 bool store_is_whole(struct store *store);
 /* What has happened to them, for people; NULL: nothing that was noticed yet. Any thread. */
 const char *store_loss(const struct store *store);
+/* How many times the bytes of a large row are in the memory of the database's library, at most, while
+ * it is read: besides what it was read into, and only until then. */
+int store_row_copies(const struct store *store);
 /* Can several processes use the database at the same time (nodes.h)? */
 bool store_is_shared(const struct store *store);
 /* For a server, once it may start threads: from now on, while a database on another machine is away,

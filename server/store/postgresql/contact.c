@@ -157,8 +157,11 @@ bool contact_is_deaf(const struct postgresql_session *session, double since) {
 }
 
 void contact_distrust(struct postgresql_store *store) {
-    if (store && store->contact)
-        atomic_store(&store->contact->distrusted, clock_monotonic());
+    if (!store || !store->contact)
+        return;
+    log_line(LOG_WARN, "a connection to the database was lost without a word; others are replaced",
+             NULL);
+    atomic_store(&store->contact->distrusted, clock_monotonic());
 }
 
 bool contact_is_distrusted(const struct postgresql_session *session) {

@@ -517,6 +517,7 @@ const struct driver postgresql_driver = {
              .counts_storing = true,
              .bytes_at_once = STORE_PIECE_BYTES / 4},
     .is_shared = true,
+    .row_copies = 3,  /* libpq doubles its buffer until a row fits, and takes the row out of it */
     .connections = 4, /* of the writer, of the lease, to listen, and to look whether it is there */
     .open = postgresql_open,
     .close = postgresql_close,

@@ -241,6 +241,7 @@ const struct driver sqlite_driver = {
     /* The file is here, and only this process writes to it: a report is as new as a glance can
      * tell, a checkpoint is as cheap as its copy in memory, and one commit is quicker than two. */
     .pace = {.report_least = 0, .report_most = 0.05, .bytes_at_once = STORE_PIECE_BYTES},
+    .row_copies = 1,
     .open = sqlite_open,
     .close = sqlite_close,
     .schema_fits = has_schema,
