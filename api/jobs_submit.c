@@ -76,7 +76,7 @@ static bool note_uploads(struct http_exchange *exchange, struct store_session *s
 static bool has_place(struct http_exchange *exchange, struct store_session *session,
                       int64_t *place) {
     int64_t queued, waiting;
-    enum store_status status = store_queue_length(session, &queued, &waiting);
+    enum store_status status = store_queue_length_once(session, &queued, &waiting);
     *place = queued - waiting;
     const bool has = status == STORE_OK && queued < service_of(exchange)->max_queued;
     if (status != STORE_OK) {

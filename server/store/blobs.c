@@ -20,14 +20,14 @@ enum store_status store_blob_add(struct store_session *session, int64_t id, int6
     enum store_status status = sql_need_room(session, (int64_t)size);
     if (status != STORE_OK)
         return status;
-    return sql_run(session,
-                   "INSERT INTO piece (blob_id, number, bytes) VALUES (?1, ?2, ?3)"
-                   " ON CONFLICT (blob_id, number) DO NOTHING", /* a commit may be repeated */
-                   "iib", id, number, bytes, size);
+    return sql_run_later(session,
+                         "INSERT INTO piece (blob_id, number, bytes) VALUES (?1, ?2, ?3)"
+                         " ON CONFLICT (blob_id, number) DO NOTHING", /* a commit may be repeated */
+                         "iib", id, number, bytes, size);
 }
 
 enum store_status store_blob_abandon(struct store_session *session, int64_t id) {
-    return sql_run(session, "UPDATE blob SET writer = NULL WHERE id = ?1", "i", id);
+    return sql_run_later(session, "UPDATE blob SET writer = NULL WHERE id = ?1", "i", id);
 }
 
 enum store_status sql_blob_insert(struct store_session *session, const void *bytes, size_t size,
@@ -121,7 +121,7 @@ static enum store_status remove_pieces(struct store_session *session, int64_t id
                 "ii", id, (int64_t)most);
     *count = sql_changes(session);
     if (status == STORE_OK && *count < most) {
-        status = sql_run(session, "DELETE FROM blob WHERE id = ?1", "i", id);
+        status = sql_run_later(session, "DELETE FROM blob WHERE id = ?1", "i", id);
         *count += 1;
     }
     return status;

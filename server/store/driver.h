@@ -33,7 +33,11 @@ struct store_session {
     char node[ID_LENGTH + 1]; /* for which it acts, see store_node_join */
     bool is_quiet;            /* its transaction makes no events */
     int64_t limit;            /* maximum bytes of the database; 0: no limit */
-    struct {                  /* jobs that have ended in this transaction, by status: */
+    struct {                  /* of store_queue_length_once */
+        bool is_known;
+        int64_t queued, waiting;
+    } queue;
+    struct { /* jobs that have ended in this transaction, by status: */
         int64_t noted[JOB_STATUS_COUNT], marked[JOB_STATUS_COUNT]; /* so far; at the savepoint */
     } endings;
 };
@@ -124,6 +128,8 @@ struct driver {
     void (*bind)(struct sql_statement *statement, int first, const char *types, va_list values);
     bool (*row)(struct sql_statement *statement);
     void (*done)(struct sql_statement *statement);
+    /* Runs a bound statement instead of row, as sql_later; done follows. */
+    void (*later)(struct sql_statement *statement);
     int64_t (*changes)(struct store_session *session);
 
     /* The transaction of a copy may take as long as it needs. NULL: any may. */

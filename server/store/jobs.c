@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/store/driver.h"
 #include "server/store/sql.h"
 
 const char *const job_status_names[] = {"queued", "running",   "succeeded",
@@ -42,17 +43,20 @@ enum store_status store_job_insert(struct store_session *session, const struct j
         status = sql_folded(job->words, &words);
     if (status != STORE_OK)
         return status;
-    status = sql_run(session,
-                     "INSERT INTO job (id, name, dataset, spec, epochs, steps, created_at,"
-                     " idempotency_key, warnings, memory, words, form)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(?9, '[]'), ?10,"
-                     " coalesce(?11, ''), ?12)"
-                     " ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING",
-                     "ttttiiittitt", job->id, job->name, job->dataset, job->spec,
-                     (int64_t)job->epochs, job->steps, job->created_at, idempotency_key,
-                     job->warnings, job->memory, words, job->form);
+    struct sql_statement *row = sql_prepare(
+        session,
+        "INSERT INTO job (id, name, dataset, spec, epochs, steps, created_at,"
+        " idempotency_key, warnings, memory, words, form)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(?9, '[]'), ?10,"
+        " coalesce(?11, ''), ?12)"
+        " ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING",
+        "ttttiiittitt", job->id, job->name, job->dataset, job->spec, (int64_t)job->epochs,
+        job->steps, job->created_at, idempotency_key, job->warnings, job->memory, words, job->form);
+    status = idempotency_key ? sql_finish(session, row) : sql_later(session, row);
     free(words);
-    return status == STORE_OK && sql_changes(session) == 0 ? STORE_CONFLICT : status;
+    const bool is_taken = status == STORE_OK && idempotency_key && sql_changes(session) == 0;
+    session->queue.queued += !is_taken;
+    return is_taken ? STORE_CONFLICT : status;
 }
 
 enum store_status store_job_by_key(struct store_session *session, const char *idempotency_key,
@@ -213,6 +217,18 @@ enum store_status store_queue_length(struct store_session *session, int64_t *que
     *queued = found ? sql_int64(row, 0) : 0;
     *waiting = found ? sql_int64(row, 1) : 0;
     return sql_found(session, row, found, STORE_ERROR);
+}
+
+enum store_status store_queue_length_once(struct store_session *session, int64_t *queued,
+                                          int64_t *waiting) {
+    enum store_status status = STORE_OK;
+    if (!session->queue.is_known)
+        status = store_queue_length(session, &session->queue.queued, &session->queue.waiting);
+    /* A file keeps the count, and its transactions do more than that. */
+    session->queue.is_known = status == STORE_OK && session->driver->is_shared;
+    *queued = session->queue.queued;
+    *waiting = session->queue.waiting;
+    return status;
 }
 
 #define READ_INTEGER                     sql_int

@@ -44,17 +44,18 @@ static enum store_status read_checkpoint(struct store_session *session, int64_t 
 static enum store_status rewind_to(struct store_session *session, int64_t seq,
                                    const struct checkpoint *checkpoint) {
     const int64_t epoch = checkpoint->epoch;
-    enum store_status status =
-        sql_run(session, "DELETE FROM history WHERE job_seq = ?1 AND epoch > ?2", "ii", seq, epoch);
+    enum store_status status = sql_run_later(
+        session, "DELETE FROM history WHERE job_seq = ?1 AND epoch > ?2", "ii", seq, epoch);
     if (status != STORE_OK)
         return status;
-    return sql_run(session,
-                   "UPDATE job SET epoch = ?2, step = ?3, seconds = ?4,"
-                   " train_loss = h.train_loss, val_loss = h.val_loss"
-                   " FROM (SELECT 1 AS one) AS always LEFT JOIN history AS h ON h.job_seq = ?1 AND "
-                   "h.epoch = ?2"
-                   " WHERE job.seq = ?1",
-                   "iiid", seq, epoch, checkpoint->step, checkpoint->seconds);
+    return sql_run_later(
+        session,
+        "UPDATE job SET epoch = ?2, step = ?3, seconds = ?4,"
+        " train_loss = h.train_loss, val_loss = h.val_loss"
+        " FROM (SELECT 1 AS one) AS always LEFT JOIN history AS h ON h.job_seq = ?1 AND "
+        "h.epoch = ?2"
+        " WHERE job.seq = ?1",
+        "iiid", seq, epoch, checkpoint->step, checkpoint->seconds);
 }
 
 static enum store_status take_checkpoint(struct store_session *session, int64_t seq,
@@ -241,7 +242,7 @@ static enum store_status insert_epochs(struct store_session *session, int64_t se
         sql_bind(statement, 1 + i * columns, TYPES, seq EPOCH_COLUMNS(BIND_VALUE));
     }
     *done = epoch_inserts[size].rows;
-    return sql_finish(session, statement);
+    return sql_later(session, statement);
 }
 
 static enum store_status add_epochs(struct store_session *session, int64_t seq,
@@ -255,27 +256,27 @@ static enum store_status add_epochs(struct store_session *session, int64_t seq,
     if (status != STORE_OK || progress->epoch_count == 0)
         return status;
     const struct epoch_row *last = &progress->epochs[progress->epoch_count - 1];
-    return sql_run(session,
-                   "UPDATE job SET epoch = ?2, train_loss = ?3, val_loss = ?4"
-                   " WHERE seq = ?1",
-                   "iidd", seq, (int64_t)last->epoch, last->train_loss, last->val_loss);
+    return sql_run_later(session,
+                         "UPDATE job SET epoch = ?2, train_loss = ?3, val_loss = ?4"
+                         " WHERE seq = ?1",
+                         "iidd", seq, (int64_t)last->epoch, last->train_loss, last->val_loss);
 }
 
 /* Deletes all checkpoints of a job except the newest. */
 static enum store_status forget_checkpoints(struct store_session *session, int64_t seq, int kept) {
-    return sql_run(session,
-                   "DELETE FROM checkpoint WHERE job_seq = ?1 AND step NOT IN (SELECT step"
-                   " FROM checkpoint WHERE job_seq = ?1 ORDER BY step DESC LIMIT ?2)",
-                   "ii", seq, (int64_t)kept);
+    return sql_run_later(session,
+                         "DELETE FROM checkpoint WHERE job_seq = ?1 AND step NOT IN (SELECT step"
+                         " FROM checkpoint WHERE job_seq = ?1 ORDER BY step DESC LIMIT ?2)",
+                         "ii", seq, (int64_t)kept);
 }
 
 /* From now on, the job continues only with this arithmetic. */
 static enum store_status bind_to(struct store_session *session, int64_t seq,
                                  const char *arithmetic) {
-    return sql_run(session,
-                   "UPDATE job SET arithmetic = ?2"
-                   " WHERE seq = ?1 AND (arithmetic IS NULL OR arithmetic <> ?2)",
-                   "it", seq, arithmetic);
+    return sql_run_later(session,
+                         "UPDATE job SET arithmetic = ?2"
+                         " WHERE seq = ?1 AND (arithmetic IS NULL OR arithmetic <> ?2)",
+                         "it", seq, arithmetic);
 }
 
 /* Replaces one of the same step, which was saved before the end of its epoch was handled. */
@@ -283,16 +284,17 @@ static enum store_status add_checkpoint(struct store_session *session, int64_t s
                                         const struct checkpoint *checkpoint) {
     int64_t blob = checkpoint->blob;
     enum store_status status =
-        sql_run(session, "DELETE FROM checkpoint WHERE job_seq = ?1 AND step = ?2", "ii", seq,
-                checkpoint->step);
+        sql_run_later(session, "DELETE FROM checkpoint WHERE job_seq = ?1 AND step = ?2", "ii", seq,
+                      checkpoint->step);
     if (status == STORE_OK)
         status = sql_blob_insert(session, checkpoint->bytes, checkpoint->size, &blob);
     if (status == STORE_OK)
-        status = sql_run(session,
-                         "INSERT INTO checkpoint (job_seq, step, epoch, seconds, sha256, blob_id)"
-                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                         "iiidti", seq, checkpoint->step, (int64_t)checkpoint->epoch,
-                         checkpoint->seconds, checkpoint->sha256, blob);
+        status =
+            sql_run_later(session,
+                          "INSERT INTO checkpoint (job_seq, step, epoch, seconds, sha256, blob_id)"
+                          " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                          "iiidti", seq, checkpoint->step, (int64_t)checkpoint->epoch,
+                          checkpoint->seconds, checkpoint->sha256, blob);
     if (status == STORE_OK)
         status = bind_to(session, seq, checkpoint->arithmetic);
     return status == STORE_OK ? forget_checkpoints(session, seq, CHECKPOINTS_KEPT) : status;
@@ -305,7 +307,7 @@ static enum store_status add_model(struct store_session *session, int64_t seq,
     int64_t blob = model->blob;
     enum store_status status = sql_blob_insert(session, model->bytes, model->size, &blob);
     if (status == STORE_OK)
-        status = sql_run(
+        status = sql_run_later(
             session,
             "INSERT INTO model (id, job_seq, name, spec, variant, epoch, blob_id, size, dim,"
             " parameters, transform, created_at, updated_at, words, form)"

@@ -26,7 +26,7 @@ bool store_is_snapshot(size_t bytes, int epochs, int before, int epoch) {
 
 /* The same, by the snapshots that there are. */
 static enum store_status add(struct store_session *session, const char *id, int64_t parts) {
-    return sql_run(
+    return sql_run_later(
         session,
         "INSERT INTO snapshot (model_id, epoch, blob_id, size, created_at)"
         " SELECT model.id, model.epoch, model.blob_id, model.size, model.updated_at"
@@ -39,15 +39,15 @@ static enum store_status add(struct store_session *session, const char *id, int6
 
 /* A job that was extended adds more of them: deletes the one that leaves the smallest gap. */
 static enum store_status thin(struct store_session *session, const char *id, int64_t most) {
-    return sql_run(session,
-                   "DELETE FROM snapshot WHERE model_id = ?1"
-                   " AND (SELECT count(*) FROM snapshot WHERE model_id = ?1) > ?2"
-                   " AND epoch = (SELECT epoch FROM (SELECT epoch,"
-                   "  sqrt(CAST(lead(epoch) OVER neighbors AS double precision)) -"
-                   "  sqrt(CAST(lag(epoch) OVER neighbors AS double precision)) AS gap"
-                   "  FROM snapshot WHERE model_id = ?1 WINDOW neighbors AS (ORDER BY epoch))"
-                   " AS kept WHERE gap IS NOT NULL ORDER BY gap, epoch LIMIT 1)",
-                   "ti", id, most);
+    return sql_run_later(session,
+                         "DELETE FROM snapshot WHERE model_id = ?1"
+                         " AND (SELECT count(*) FROM snapshot WHERE model_id = ?1) > ?2"
+                         " AND epoch = (SELECT epoch FROM (SELECT epoch,"
+                         "  sqrt(CAST(lead(epoch) OVER neighbors AS double precision)) -"
+                         "  sqrt(CAST(lag(epoch) OVER neighbors AS double precision)) AS gap"
+                         "  FROM snapshot WHERE model_id = ?1 WINDOW neighbors AS (ORDER BY epoch))"
+                         " AS kept WHERE gap IS NOT NULL ORDER BY gap, epoch LIMIT 1)",
+                         "ti", id, most);
 }
 
 enum store_status sql_keep_snapshot(struct store_session *session, const char *id, size_t bytes) {

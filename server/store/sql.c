@@ -84,6 +84,12 @@ enum store_status sql_finish(struct store_session *session, struct sql_statement
     return sql_done(session, statement);
 }
 
+enum store_status sql_later(struct store_session *session, struct sql_statement *statement) {
+    if (statement && session->status == STORE_OK)
+        session->driver->later(statement);
+    return sql_done(session, statement);
+}
+
 int sql_changes(struct store_session *session) {
     return (int)session->driver->changes(session);
 }
@@ -194,11 +200,13 @@ enum store_status sql_end_reading(struct store_session *session, enum store_stat
 
 enum store_status store_begin(struct store_session *session) {
     session->is_quiet = false;
+    session->queue.is_known = false;
     return session->driver->begin(session);
 }
 
 enum store_status store_begin_quiet(struct store_session *session) {
     session->is_quiet = true;
+    session->queue.is_known = false;
     return session->driver->begin(session);
 }
 

@@ -38,6 +38,11 @@ enum store_status sql_value(struct store_session *session, struct sql_statement 
 /* Prepares, runs and ends a statement without rows. */
 #define sql_run(session, ...) sql_finish(session, sql_prepare(session, __VA_ARGS__))
 enum store_status sql_finish(struct store_session *session, struct sql_statement *statement);
+/* The same for a statement of a transaction whose rows, and number of changed rows, nobody needs: a
+ * database on another machine is not waited for. If it fails, then a later statement of the session
+ * fails, or at last the commit. */
+#define sql_run_later(session, ...) sql_later(session, sql_prepare(session, __VA_ARGS__))
+enum store_status sql_later(struct store_session *session, struct sql_statement *statement);
 /* The number of rows that the last statement has inserted, changed or deleted, without those of
  * triggers and cascades. */
 int sql_changes(struct store_session *session);

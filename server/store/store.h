@@ -332,8 +332,7 @@ enum store_status store_begin_quiet(struct store_session *session);
 enum store_status store_commit(struct store_session *session);
 void store_abort(struct store_session *session); /* rolls back the whole group */
 enum store_status store_savepoint(struct store_session *session);
-/* Releases the savepoint, or rolls it back. STORE_CONFLICT: where a savepoint would cost a round trip
- * there is none, so only the whole transaction can be undone. */
+/* Releases the savepoint, or rolls it back. STORE_CONFLICT: only the whole transaction can be. */
 enum store_status store_keep(struct store_session *session, bool keep);
 
 /* For the writer, between transactions: moves the write-ahead log into the database file when the
@@ -376,10 +375,12 @@ enum store_status store_job_restart(struct store_session *session, const char *i
 enum store_status store_job_get(struct store_session *session, const char *id, struct job *job);
 enum store_status store_job_count(struct store_session *session, enum job_status which,
                                   int64_t *count);
-/* The number of queued jobs, and of those that wait for an arithmetic that nobody offers: the others
- * run before a job that is inserted now. */
+/* The number of queued jobs, and of those that wait for an arithmetic that nobody offers. once: W, in
+ * a transaction that only inserts jobs, if others write, too; counted once. */
 enum store_status store_queue_length(struct store_session *session, int64_t *queued,
                                      int64_t *waiting);
+enum store_status store_queue_length_once(struct store_session *session, int64_t *queued,
+                                          int64_t *waiting);
 
 /* The loss of up to `most` epochs, evenly spread, including the first and the last: the validation
  * loss if there is one, otherwise the training loss; NAN where it is not known. Sets *count. */

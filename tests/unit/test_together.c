@@ -34,6 +34,7 @@ struct insertion {
     char letter;
     bool fails; /* after it has inserted */
     int runs, doubts;
+    int64_t place; /* in the queue */
     enum task_outcome outcome;
     struct bell over;
 };
@@ -63,8 +64,10 @@ static bool insert(struct task *task, struct store_session *one) {
     order[strlen(order)] = insertion->letter;
     struct job job = {.dataset = "spiral", .words = "x", .spec = "{}", .epochs = 1, .steps = 1};
     memcpy(job.id, id_of(insertion->letter), sizeof job.id);
+    int64_t waiting;
     if (task->is_in_doubt && exists(one, job.id))
         return true;
+    cr_assert_eq(store_queue_length_once(one, &insertion->place, &waiting), STORE_OK);
     return store_job_insert(one, &job, NULL) == STORE_OK && !insertion->fails;
 }
 
@@ -155,6 +158,8 @@ Test(together, they_take_their_keys_in_order_and_are_committed_once) {
     run_all(all, 5);
     cr_assert_str_eq(order, "cebda");
     cr_assert_str_eq(stored(all, 5), "abcde");
+    for (int i = 0; i < 5; i++)
+        cr_assert_eq(order[all[i].place], all[i].letter);
     cr_assert_eq(commits, 1 + 1); /* the first is of the task that they wait for */
 }
 
@@ -164,6 +169,7 @@ Test(together, one_that_fails_takes_nobody_with_it) {
     run_all(all, 3);
     cr_assert_str_eq(order, "ababc"); /* together up to the one that fails, then each alone */
     cr_assert_str_eq(stored(all, 3), "ac");
+    cr_assert(all[0].place == 0 && all[2].place == 1);
     cr_assert_eq(commits, 1 + 2);
 }
 

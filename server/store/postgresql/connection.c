@@ -49,6 +49,8 @@ void postgresql_disconnect(struct postgresql_session *session) {
         pq.finish(session->connection);
     session->connection = NULL;
     session->running = NULL;
+    session->unanswered = 0;
+    session->is_in_pipeline = false;
     session->reads_alone = false;
     session->has_grown = false;
 }
@@ -268,9 +270,11 @@ enum store_status postgresql_drain(struct postgresql_session *session, const cha
 }
 
 enum store_status postgresql_command(struct postgresql_session *session, const char *sql) {
+    const enum store_status before = postgresql_catch_up(session);
     if (!session->connection || !pq.sendQuery(session->connection, sql))
         return session->base.status = postgresql_failure(session, NULL, sql);
-    return session->base.status = postgresql_drain(session, sql);
+    const enum store_status status = postgresql_drain(session, sql);
+    return session->base.status = before != STORE_OK ? before : status;
 }
 
 /* Puts the first value of a row in the place of an earlier one; false: no memory. */
@@ -281,10 +285,10 @@ static bool keep_text(PGresult *result, char **text) {
 }
 
 enum store_status postgresql_ask(struct postgresql_session *session, const char *sql, char **text) {
+    enum store_status status = postgresql_catch_up(session);
     *text = NULL;
     if (!session->connection || !pq.sendQuery(session->connection, sql))
         return postgresql_failure(session, NULL, sql);
-    enum store_status status = STORE_OK;
     PGresult *result;
     while (status == STORE_OK && (result = postgresql_result(session))) {
         const ExecStatusType kind = pq.resultStatus(result);

@@ -208,6 +208,11 @@ static bool send(struct postgresql_session *session, const struct prepared *prep
                                 prepared->values, prepared->lengths, prepared->formats, 1);
 }
 
+static bool can_run_later(const struct postgresql_session *session,
+                          const struct prepared *prepared) {
+    return postgresql_may_run_later(session) && prepared->generation == session->generation;
+}
+
 /* Sends a bound statement. */
 static bool start(struct sql_statement *statement) {
     struct postgresql_session *session = session_of(statement->session);
@@ -221,11 +226,20 @@ static bool start(struct sql_statement *statement) {
         session->base.status = session->running ? STORE_ERROR : STORE_AWAY;
         return false;
     }
+    const bool joins = session->unanswered > 0 && can_run_later(session, prepared);
+    if (!joins && (session->base.status = postgresql_catch_up(session)) != STORE_OK)
+        return false;
     if (!session->is_pooled && !prepare_there(session, prepared))
         return false;
     if (!take_time_to_send(session))
         return false;
-    if (!send(session, prepared) || !pq.setSingleRowMode(session->connection)) {
+    const bool is_sent = send(session, prepared);
+    if (is_sent && joins) {
+        session->base.status = postgresql_join_pipeline(session, statement->sql);
+        if (session->base.status != STORE_OK)
+            return false;
+    }
+    if (!is_sent || !pq.setSingleRowMode(session->connection)) {
         session->base.status = postgresql_failure(session, NULL, statement->sql);
         return false;
     }
@@ -233,9 +247,9 @@ static bool start(struct sql_statement *statement) {
     return true;
 }
 
-/* The rows of a statement that only reads do not count as changed. */
-static bool is_change(PGresult *result) {
-    return strncmp(pq.cmdStatus(result), "SELECT", sizeof "SELECT" - 1) != 0;
+bool postgresql_has_changed(PGresult *result) {
+    return strtoll(pq.cmdTuples(result), NULL, 10) > 0 &&
+           strncmp(pq.cmdStatus(result), "SELECT", sizeof "SELECT" - 1) != 0;
 }
 
 /* The end of a statement: how many rows it has changed, and whether it has failed. */
@@ -248,10 +262,12 @@ static void finish(struct sql_statement *statement, PGresult *result) {
     else
         session->changes = strtoll(pq.cmdTuples(result), NULL, 10);
     const int64_t changes = session->changes;
-    session->has_changed |= changes > 0 && is_change(result);
+    session->has_changed |= changes > 0 && postgresql_has_changed(result);
     pq.clear(result);
     session->running = NULL;
-    const enum store_status rest = postgresql_drain(session, statement->sql);
+    enum store_status rest = postgresql_drain(session, statement->sql);
+    if (session->is_in_pipeline && !postgresql_leave_pipeline(session))
+        rest = STORE_AWAY;
     session->changes = changes;
     if (status == STORE_OK)
         status = rest;
@@ -283,6 +299,18 @@ static void done(struct sql_statement *statement) {
     pq.clear(prepared->row);
     prepared->row = NULL;
     prepared->is_bound = false;
+}
+
+static void run_later(struct sql_statement *statement) {
+    struct postgresql_session *session = session_of(statement->session);
+    struct prepared *prepared = statement->native;
+    if (!can_run_later(session, prepared)) {
+        row(statement);
+        return;
+    }
+    prepared->is_bound = false;
+    if (!postgresql_enter_pipeline(session, statement->sql) || !send(session, prepared))
+        session->base.status = postgresql_failure(session, NULL, statement->sql);
 }
 
 static int64_t changes_of(struct store_session *session) {
@@ -444,10 +472,13 @@ static enum store_status begin(struct store_session *session) {
 
 static enum store_status commit(struct store_session *session) {
     struct postgresql_session *writer = session_of(session);
+    const enum store_status late = postgresql_catch_up(writer);
     /* PostgreSQL would answer such a COMMIT with a rollback, and call that a success. */
     if (!writer->connection || pq.transactionStatus(writer->connection) != PQTRANS_INTRANS) {
         abort_all(session);
-        return session->status = writer->trouble != STORE_OK ? writer->trouble : STORE_ERROR;
+        return session->status = writer->trouble != STORE_OK ? writer->trouble
+                                 : late != STORE_OK          ? late
+                                                             : STORE_ERROR;
     }
     const double patience = writer->patience;
     if (patience == 0)
@@ -477,6 +508,8 @@ static enum store_status savepoint(struct store_session *session) {
 
 static enum store_status keep(struct store_session *session, bool kept) {
     struct postgresql_session *writer = session_of(session);
+    if (!kept)
+        postgresql_catch_up(writer);
     const bool is_whole =
         writer->connection && pq.transactionStatus(writer->connection) == PQTRANS_INTRANS;
     const bool must_undo = !kept && (writer->has_changed || !is_whole);
@@ -563,6 +596,7 @@ const struct driver postgresql_driver = {
     .bind = bind,
     .row = row,
     .done = done,
+    .later = run_later,
     .take_time = postgresql_take_time,
     .load_begin = postgresql_load_begin,
     .load = postgresql_load,

@@ -20,7 +20,9 @@
     FUNCTION(conninfoFree)                                                                         \
     FUNCTION(consumeInput)                                                                         \
     FUNCTION(db)                                                                                   \
+    FUNCTION(enterPipelineMode)                                                                    \
     FUNCTION(errorMessage)                                                                         \
+    FUNCTION(exitPipelineMode)                                                                     \
     FUNCTION(finish)                                                                               \
     FUNCTION(fname)                                                                                \
     FUNCTION(flush)                                                                                \
@@ -35,6 +37,7 @@
     FUNCTION(nfields)                                                                              \
     FUNCTION(notifies)                                                                             \
     FUNCTION(ntuples)                                                                              \
+    FUNCTION(pipelineSync)                                                                         \
     FUNCTION(port)                                                                                 \
     FUNCTION(putCopyData)                                                                          \
     FUNCTION(putCopyEnd)                                                                           \

@@ -11,18 +11,23 @@
 #include "server/store/driver.h"
 #include "server/store/postgresql/libpq.h"
 
+enum { POSTGRESQL_MOST_UNANSWERED = 64 };
+
 struct postgresql_session {
     struct store_session base;
-    PGconn *connection;             /* NULL: none; begin opens the writer's again */
-    int generation;                 /* of the connection: statements were prepared on one */
-    double connected;               /* when that was made, in monotonic seconds */
-    struct sql_statement *running;  /* whose rows are still arriving */
-    int64_t changes;                /* rows that the last statement has changed */
+    PGconn *connection;            /* NULL: none; begin opens the writer's again */
+    int generation;                /* of the connection: statements were prepared on one */
+    double connected;              /* when that was made, in monotonic seconds */
+    struct sql_statement *running; /* whose rows are still arriving */
+    int64_t changes;               /* rows that the last statement has changed */
+    int unanswered; /* statements whose answers were not read (pipeline.c), and their texts: */
+    const char *unanswered_sql[POSTGRESQL_MOST_UNANSWERED];
     bool reads_alone;               /* a transaction that only begin_reading has begun */
     double patience;                /* seconds to wait for an answer; 0: the usual ones */
     struct postgresql_store *store; /* NULL: it looks whether the database is there */
     /* STORE_BUSY, STORE_TAKEN or STORE_AWAY, once that has ended the transaction */
     enum store_status trouble;
+    bool is_in_pipeline; /* the running statement is the last of one */
     bool is_pooled;   /* its connection is to a pooler, which gives each transaction any session */
     bool is_direct;   /* it must not be */
     bool has_grown;   /* its connection keeps the memory of a large row until it is closed */
@@ -87,11 +92,25 @@ enum store_status postgresql_failure(struct postgresql_session *session, const P
         " lock_timeout = '2s';"
 /* Statements without parameters and rows. */
 enum store_status postgresql_command(struct postgresql_session *session, const char *sql);
+/* Has a statement that was run changed rows? Those of one that only reads do not count. */
+bool postgresql_has_changed(PGresult *result);
 /* As in driver.h. */
 enum store_status postgresql_take_time(struct store_session *session);
 /* The text in the first column of the last statement that has a row, from malloc; NULL without
  * one. */
 enum store_status postgresql_ask(struct postgresql_session *session, const char *sql, char **text);
+
+/* May a statement that is prepared there be sent without waiting for its answer (pipeline.c)? */
+bool postgresql_may_run_later(const struct postgresql_session *session);
+/* Notes that this one is sent like that. */
+bool postgresql_enter_pipeline(struct postgresql_session *session, const char *sql);
+/* Waits for all answers that nobody has waited for: the first failure, or STORE_OK. Comes before
+ * whatever else is done on the connection. */
+enum store_status postgresql_catch_up(struct postgresql_session *session);
+/* The same after a statement that somebody waits for was sent behind them: its own answer is the next.
+ * When that was read, leave_pipeline is due, unless this has failed; false: the connection is lost. */
+enum store_status postgresql_join_pipeline(struct postgresql_session *session, const char *sql);
+bool postgresql_leave_pipeline(struct postgresql_session *session);
 
 /* As in driver.h (contact.c). */
 bool postgresql_keep_contact(struct store *store);

@@ -237,6 +237,11 @@ static bool has_schema(struct store *store, char *error, size_t error_size) {
     return true;
 }
 
+static void run_now(struct sql_statement *statement) {
+    while (row(statement))
+        ;
+}
+
 const struct driver sqlite_driver = {
     /* The file is here, and only this process writes to it: a report is as new as a glance can
      * tell, a checkpoint is as cheap as its copy in memory, and one commit is quicker than two. */
@@ -273,6 +278,7 @@ const struct driver sqlite_driver = {
     .bind = bind,
     .row = row,
     .done = done,
+    .later = run_now,
     .load_begin = sqlite_load_begin,
     .load = sqlite_load,
     .load_end = sqlite_load_end,
