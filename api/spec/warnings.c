@@ -47,10 +47,17 @@ static int64_t all_steps(const struct dn_spec *spec) {
 }
 
 static bool find_few_points(const struct job_request *job, char text[WARNING_TEXT]) {
-    enum { ENOUGH_PER_DIMENSION = 20 };
+    enum { ENOUGH_PER_DIMENSION = 20, ENOUGH_IMAGES = 1000 };
     const int dim = job->spec.dataset.dim;
     size_t n, n_val;
     count_points(&job->spec, &n, &n_val);
+    if (job->spec.dataset.height > 0) {
+        snprintf(text, WARNING_TEXT,
+                 "%zu training image%s: the model will mostly memorize so few; use at least %d so "
+                 "that it can generalize",
+                 n, n == 1 ? "" : "s", ENOUGH_IMAGES);
+        return n < ENOUGH_IMAGES;
+    }
     snprintf(text, WARNING_TEXT,
              "%zu training point%s in %d dimension%s: the model will mostly memorize so few "
              "points; use at least %d so that it can generalize",
@@ -193,7 +200,7 @@ static const struct warning {
     {"schedule_keeps_signal", warn_of_schedule, NULL, false,
      "The schedule ends far from the pure noise that sampling starts from."},
     {"few_points", find_few_points, NULL, false,
-     "There are fewer than 20 training points per dimension; not of tables."},
+     "There are fewer than 20 training points per dimension (not of tables), or 1,000 images."},
     {"small_table", find_small_table, NULL, false,
      "A table has fewer than 50 rows, or fewer than 10 per column to learn."},
     {"ema_slow", find_ema_slow, NULL, false,

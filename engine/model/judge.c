@@ -66,8 +66,8 @@ enum dn_status dn_trainer_check(const struct dn_trainer *trainer, bool thorough,
 
 /* ------------------------------------------------------------------ loss */
 
-/* Noised points: as many as have this number of values, at most JUDGED. */
-enum { JUDGED = 1024, JUDGED_VALUES = 1 << 18 };
+/* Noised points, and their values at most. */
+enum { JUDGED = 1024, JUDGED_VALUES = JUDGED * DN_MAX_DIM };
 
 static size_t judged_of(size_t dim) {
     const size_t count = JUDGED_VALUES / dim;

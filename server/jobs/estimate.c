@@ -32,7 +32,8 @@ static int64_t table_bytes(const struct dn_spec *spec, int row_copies) {
 /* While the data is loaded: the rows of all uploads, the points of one of them again in the memory of
  * the database's library, and the points drawn from them (api/spec/training.c). */
 static int64_t loading_bytes(const struct dn_spec *spec, int row_copies) {
-    const int64_t point = (int64_t)sizeof(float) * spec->dataset.dim, label = sizeof(int32_t);
+    const int64_t value = spec->dataset.height > 0 ? 1 : sizeof(float);
+    const int64_t point = value * spec->dataset.dim, label = sizeof(int32_t);
     int64_t rows = 0, largest = 0, all = 0;
     if (spec->training.normalization == DN_QUANTILE && spec->dataset.source_count == 1 &&
         spec->dataset.sources[0].pattern == DN_UPLOADED)

@@ -143,7 +143,7 @@ def extra(file, name="layers.9.weight", size=4):
 
 
 def many(file):
-    for i in range(70):
+    for i in range(300):
         extra(file, f"more.{i}")
 
 

@@ -50,6 +50,7 @@ def test_images_are_trained_with_a_unet(store, dataset, job):
     assert spec["preset"] == "images" and spec["network"] == NETWORK
     assert spec["dataset"] == {"id": dataset["id"], "seed": 0, "name": "halves", "n": 400, "dim": 64, "shape": [8, 8, 1], "classes": ["0", "1"]}
     assert spec["diffusion"]["beta_schedule"] == "cosine" and spec["training"]["normalization"] == "minmax"
+    assert [each["detail"][:19] for each in job["warnings"]] == ["360 training images"]
     validated = store.post("/v1/jobs?validate_only=true", spec)
     assert validated.status == 200 and validated.json["spec"] == spec
     assert job["metrics"]["val_loss"] < 0.2  # v has the variance 1 at most, in model units

@@ -14,7 +14,9 @@ GROUPS = ("diffusion", "network", "training")
 SAMPLERS = ("ddpm", "ddim", "dpmpp_2m", "heun", "euler", "dpmpp_2m_sde")
 # What would only cost time, or keep the answer from coming.
 CHEAP = {"training/epochs": [1, 2], "training/threads": [1, 2], "training/evaluate_every": [0, 1]}
+OF_IMAGES = ("network/channels", "network/blocks", "network/patch")  # no data here has images
 ABSENT = "absent"  # the preset's value
+CHEAP["network/kind"] = [ABSENT, "mlp"]
 DATASETS = [
     {"name": "spiral", "n": 1},
     {"name": "moons", "n": 2},
@@ -46,7 +48,8 @@ def space(server):
     for group in GROUPS:
         for name, schema in schemas["JobRequest"]["properties"][group]["properties"].items():
             path = f"{group}/{name}"
-            fields[path] = CHEAP.get(path) or [ABSENT, *values_of(schema)]
+            if path not in OF_IMAGES:
+                fields[path] = CHEAP.get(path) or [ABSENT, *values_of(schema)]
     return fields
 
 
