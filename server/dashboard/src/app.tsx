@@ -25,7 +25,7 @@ import { ResultTabs } from "./stage/result-tabs";
 import { Stage } from "./stage/stage";
 import { StageTools } from "./stage/tools";
 import { Track } from "./stage/track";
-import { isTableRun, tab } from "./tabs";
+import { kind, tab, tabs } from "./tabs";
 
 const PANELS: Record<string, FunctionComponent> = {
   new: NewRun,
@@ -39,6 +39,7 @@ const PANELS: Record<string, FunctionComponent> = {
 };
 
 const Results = lazy((parts) => parts.Results);
+const ImageStage = lazy((parts) => parts.ImageStage);
 
 function Lost() {
   const time = new Date(lastHeard.value).toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
@@ -91,16 +92,19 @@ function title(): string {
 }
 
 function Animation() {
-  const content = (
-    <>
-      <StageTools />
-      <Stage />
-      <Track />
-    </>
-  );
-  if (!job.value || !isTableRun(job.value)) return content;
+  const content =
+    kind.value === "images" ? (
+      <ImageStage />
+    ) : (
+      <>
+        <StageTools />
+        <Stage />
+        <Track />
+      </>
+    );
+  if (tabs.value.length === 1) return content;
   return (
-    <div class="animation" role="tabpanel" id="results" aria-labelledby="tab-animation">
+    <div class="animation" role="tabpanel" id="results" aria-labelledby={`tab-${tab.value}`}>
       {content}
     </div>
   );
@@ -116,8 +120,8 @@ function Page() {
   return (
     <main class={classes.filter(Boolean).join(" ")}>
       <section class="stage" id="stage" tabIndex={-1} aria-label="Stage">
-        {job.value && isTableRun(job.value) && <ResultTabs />}
-        {tab.value === "animation" ? <Animation /> : <Results />}
+        {tabs.value.length > 1 && <ResultTabs />}
+        {kind.value === "table" && tab.value !== "animation" ? <Results /> : <Animation />}
         {empty && <FirstVisit />}
       </section>
       {!empty && (

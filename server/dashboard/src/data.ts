@@ -8,19 +8,33 @@ export interface Source {
   id: string; // as in /v1/datasets/ID
   label: string;
   upload: boolean;
-  classes: string[] | null; // of an upload
+  classes: string[] | null; // of an upload, and of the built-in digits
   n: number; // number of points; 0 if unknown
+}
+
+type Shape = [number, number, number]; // height, width, channels
+
+/** The built-in data set of images. A job only names it. */
+const DIGITS = { id: "digits", shape: [28, 28, 1] as Shape, classes: Array.from("0123456789") };
+
+/** Height, width and channels of the images that a run is trained on; null for points. */
+export function shapeOf(run: Job): Shape | null {
+  const [part] = [run.spec.dataset].flat();
+  if (typeof part !== "object") return part === DIGITS.id ? DIGITS.shape : null;
+  if ("id" in part) return (part.shape as Shape | undefined) ?? null;
+  return (part.name as string) === DIGITS.id ? DIGITS.shape : null;
 }
 
 export const timestepsOf = (run: Job): number => run.spec.diffusion?.timesteps ?? 0;
 
 function sourceOf(part: DatasetPart): Source {
-  if (typeof part === "string") return { id: part, label: part, upload: false, classes: null, n: 0 };
+  if (typeof part === "string") return sourceOf({ name: part } as DatasetPart);
   const { n = 0 } = part;
   if ("id" in part)
     return { id: part.id, label: part.name ?? "upload", upload: true, classes: part.classes ?? null, n };
   const { name = "" } = part;
-  return { id: name, label: name, upload: false, classes: null, n };
+  const classes = (name as string) === DIGITS.id ? DIGITS.classes : null;
+  return { id: name, label: name, upload: false, classes, n };
 }
 
 /** The data sets of a run; none for a model that was imported without a description of its data. */

@@ -3,6 +3,7 @@
 import { effect, signal } from "@preact/signals";
 import type { components } from "contract";
 import { ApiError, base, getJson, type Job, url } from "./api";
+import { shapeOf } from "./data";
 import { connection } from "./events";
 import { hasModel, isOver, noteEvaluation, say } from "./runs";
 
@@ -51,7 +52,8 @@ export const evaluationOf = (run: Job): Evaluation | undefined => {
   return known?.epoch === run.progress.epoch ? known : undefined;
 };
 
-export const canEvaluate = (run: Job): boolean => isOver(run) && hasModel(run);
+/** The metrics are distances of points, which images do not have. */
+export const canEvaluate = (run: Job): boolean => isOver(run) && hasModel(run) && !shapeOf(run);
 
 const alone = async (work: () => Promise<void>): Promise<void> => {
   await (navigator.locks ? navigator.locks.request(LOCK, work) : work());

@@ -14,12 +14,12 @@ export interface View {
   seed: number;
   sampler: string;
   steps: number; // 0: as many as usual for the model
-  guidance: number;
+  guidance: number; // -1: as usual for the model
   class: number; // index of the class; -1: all classes
   mode: StageMode;
   show: string; // layers beside the points, see LAYERS in stage/tools.tsx, joined by '.'
   clip: number; // 1: the estimate is clipped to the range of the data; 0: it is not
-  tab: string; // of a table's run, see TABS in tabs.ts; "": the first
+  tab: string; // of a run of a table or of images, see TABS in tabs.ts; "": the first
   pair: string; // the two columns of the tab of pairs, by their places in the tab's list: "2.5"; "": the worst pair
   axes: string; // the two columns on the axes of data with more than two, counted from 0: "2.5"; "": the first two
   full: number; // 1: the stage alone
@@ -39,7 +39,7 @@ export const DEFAULTS: View = {
   seed: 1,
   sampler: "",
   steps: 0,
-  guidance: 1,
+  guidance: -1,
   class: -1,
   mode: "x",
   show: "hue",

@@ -1,10 +1,11 @@
 // The keyboard shortcuts, in one table, which the help shows.
 import { lookBack, place } from "./checkpoints";
-import { go, toggle, view } from "./hash";
+import { go, type StageMode, toggle, view } from "./hash";
 import { play, playing, position, scrub } from "./player";
 import { hasModel, job } from "./runs";
 import { rows } from "./runs/listing";
 import { show } from "./runs/parts";
+import { kind } from "./tabs";
 import { nextTheme } from "./theme";
 
 export interface Key {
@@ -60,12 +61,12 @@ function fullStage(event: KeyboardEvent): void {
 }
 
 function nextMode(): void {
-  const order = ["x", "x0", "both", "over"] as const;
+  const order: StageMode[] = kind.value === "images" ? ["x", "x0", "both"] : ["x", "x0", "both", "over"];
   go({ mode: order[(order.indexOf(view.value.mode) + 1) % order.length]! });
 }
 
 function compare(): void {
-  if (hasModel(job.value)) go({ panel: "samplers" }, true);
+  if (hasModel(job.value) && kind.value !== "images") go({ panel: "samplers" }, true);
 }
 
 const TYPING = "input, select, textarea, [contenteditable]";

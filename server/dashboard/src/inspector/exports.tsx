@@ -6,7 +6,7 @@ import { once } from "../player";
 import { attempt, hasModel, isImported, job, nameOf } from "../runs";
 import { type Address, addresses, pictureTheme } from "../stage/addresses";
 import { canRecord, download, savePicture, saveVideo } from "../stage/record";
-import { tab } from "../tabs";
+import { kind, tab } from "../tabs";
 
 /** Downloads a file with the API key, which a link cannot send. */
 async function save(href: string): Promise<void> {
@@ -77,7 +77,9 @@ function finished({ of, path, way, query }: Address): Link[] {
   return [
     link("CSV", "csv", {}, "The samples as a table"),
     link("NPY", "npy", {}, "The samples for NumPy"),
-    link("SVG", "svg", pictureTheme(), "The samples as a drawing"),
+    kind.value === "images"
+      ? link("PNG", "png", {}, "The samples as a picture, each class in a row")
+      : link("SVG", "svg", pictureTheme(), "The samples as a drawing"),
   ];
 }
 
@@ -89,7 +91,7 @@ export function Exports() {
   return (
     <fieldset class="exports">
       <legend>Export</legend>
-      {tab.value === "animation" && (
+      {(tab.value === "animation" || kind.value === "images") && (
         <Group title="Stage as shown">
           <Action act={() => savePicture(name)} title="The current picture of the stage">
             PNG

@@ -4,6 +4,7 @@ import { go } from "../hash";
 import { openForm } from "../new/form";
 import { hasModel, isOver, job, nameOf, sentence } from "../runs";
 import { shown } from "../stage/subject";
+import { kindOf } from "../tabs";
 import { Exports } from "./exports";
 import { Quality } from "./quality";
 import { Sampling } from "./sampling";
@@ -12,6 +13,7 @@ import { Settings } from "./settings";
 export function Inspector() {
   const run = job.value;
   if (!run) return null;
+  const isImages = kindOf(run) === "images";
   return (
     <section class="inspector" aria-labelledby="inspector-title">
       <header class="inspector-head">
@@ -34,11 +36,19 @@ export function Inspector() {
         <>
           <Sampling />
           {shown.value?.evaluations && (
-            <p class="hint">{shown.value.evaluations} network evaluations per point</p>
+            <p class="hint">
+              {shown.value.evaluations} network evaluations per {isImages ? "image" : "point"}
+            </p>
           )}
-          <button type="button" title="Compare samplers (c)" onClick={() => go({ panel: "samplers" }, true)}>
-            Compare samplers
-          </button>
+          {!isImages && (
+            <button
+              type="button"
+              title="Compare samplers (c)"
+              onClick={() => go({ panel: "samplers" }, true)}
+            >
+              Compare samplers
+            </button>
+          )}
           <Quality />
         </>
       ) : (

@@ -1,10 +1,11 @@
 // The sampling parameters of the run on the stage.
 import { useSignalEffect } from "@preact/signals";
-import { classesOf, timestepsOf } from "../data";
+import { classesOf, shapeOf, timestepsOf } from "../data";
 import { describe, samplerNames } from "../description";
-import { go, MOST_POINTS, view } from "../hash";
+import { go, view } from "../hash";
 import { job } from "../runs";
 import { isSettled } from "../stage/subject";
+import { countOf, mostOf } from "../stage/trajectory";
 import { usualOf } from "./settings";
 
 function NumberField(props: {
@@ -33,7 +34,7 @@ function NumberField(props: {
   );
 }
 
-function Classes({ names }: { names: string[] }) {
+function Classes({ names, guidance }: { names: string[]; guidance: number }) {
   return (
     <>
       <label>
@@ -52,11 +53,11 @@ function Classes({ names }: { names: string[] }) {
       </label>
       <NumberField
         label="Guidance"
-        value={view.value.guidance}
+        value={view.value.guidance < 0 ? guidance : view.value.guidance}
         min={0}
         max={20}
         step={0.5}
-        set={(guidance) => go({ guidance })}
+        set={(value) => go({ guidance: value })}
       />
     </>
   );
@@ -71,7 +72,8 @@ export function Sampling() {
   const names = classesOf(run);
   const samplers = samplerNames();
   const v = view.value;
-  const usual = usualOf(run) ?? { sampler: samplers[0] ?? "ddpm", steps: timesteps };
+  const usual = usualOf(run) ?? { sampler: samplers[0] ?? "ddpm", steps: timesteps, guidance: 1 };
+  const [what, most, count] = [shapeOf(run) ? "Images" : "Points", mostOf(run), countOf(v, run)];
   const isUsual = v.sampler === "" || v.sampler === usual.sampler;
   const usualSteps = isUsual ? usual.steps : timesteps;
   return (
@@ -100,10 +102,10 @@ export function Sampling() {
         max={timesteps}
         set={(steps) => go({ steps: steps === usualSteps ? 0 : steps })}
       />
-      <NumberField label="Points" value={v.n} min={1} max={MOST_POINTS} set={(n) => go({ n })} />
-      {v.n === MOST_POINTS && (
+      <NumberField label={what} value={count} min={1} max={most} set={(n) => go({ n })} />
+      {count === most && (
         <p class="hint">
-          The page draws at most {MOST_POINTS.toLocaleString("en")} points. The API allows more.
+          The page draws at most {most.toLocaleString("en")} {what.toLowerCase()}. The API allows more.
         </p>
       )}
       <div class="seed">
@@ -123,7 +125,7 @@ export function Sampling() {
           ⟳
         </button>
       </div>
-      {names.length > 0 && <Classes names={names} />}
+      {names.length > 0 && <Classes names={names} guidance={usual.guidance} />}
       <label title="Keeps each estimate within the range of the training data. Points may then pile up at its edge.">
         Clip x₀
         <input

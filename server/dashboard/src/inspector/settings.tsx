@@ -1,7 +1,7 @@
 // Facts about the run on the stage and its training settings, with those marked that differ from its preset.
 import { signal, useSignalEffect } from "@preact/signals";
 import { getJson, type Job, type JobRequest, keyState, url } from "../api";
-import { datasetName, sourcesOf } from "../data";
+import { datasetName, shapeOf, sourcesOf } from "../data";
 import { defaultsOf, valuesOf } from "../new/form";
 import { labelOf } from "../new/words";
 import { nodeNameOf } from "../nodes/nodes";
@@ -12,7 +12,7 @@ import { isSettled } from "../stage/subject";
 interface Facts {
   parameters: number;
   kernels: string;
-  sampling: { sampler: string; steps: number } | null;
+  sampling: { sampler: string; steps: number; guidance: number } | null;
 }
 const facts = signal<Record<string, Facts>>({}); // by run
 const presets = signal<Record<string, JobRequest>>({}); // by run: the settings of its preset alone, for its data
@@ -73,7 +73,7 @@ function factsOf(run: Job): [string, string][] {
   const points = sources.reduce((sum, each) => sum + each.n, 0);
   const rows: [string, string | undefined][] = [
     ["Data", sources.length > 0 ? datasetName(run) : undefined],
-    ["Points", points > 0 ? points.toLocaleString("en") : undefined],
+    [shapeOf(run) ? "Images" : "Points", points > 0 ? points.toLocaleString("en") : undefined],
     ["Preset", run.spec.preset],
     ["Epochs", `${run.progress.epoch.toLocaleString("en")} of ${run.progress.epochs.toLocaleString("en")}`],
     ["Steps", run.progress.step.toLocaleString("en")],

@@ -107,8 +107,8 @@ export function defaultsOf({ preset, dataset: data }: JobRequest): Promise<JobRe
   return found;
 }
 
-/** Turns "/training/epochs" into "training.epochs". An item of a list of data sets matches no field. */
-const pathOf = (pointer: string): string => pointer.slice(1).replace("/", ".");
+/** Turns "/training/epochs" into "training.epochs", and an item of a list into the list. A data set matches no field. */
+const pathOf = (pointer: string): string => pointer.split("/").slice(1, 3).join(".");
 
 /** Stores the errors of a request, by field. */
 export function explain(error: Error): void {

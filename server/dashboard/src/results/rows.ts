@@ -5,7 +5,7 @@ import { sourcesOf } from "../data";
 import { view } from "../hash";
 import { hasModel, job, onCheckpoint } from "../runs";
 import { sampleQuery } from "../stage/trajectory";
-import { tab } from "../tabs";
+import { kind, tab } from "../tabs";
 import { resource } from "./resource";
 import type { Cell } from "./values";
 
@@ -36,7 +36,9 @@ function sheetOf({ n, columns = [], points, labels }: Answer, label: string): Sh
 /** The data set of a run of a table; "" for an imported model that does not know it. */
 export const datasetOf = (run: Job | undefined): string => (run && sourcesOf(run)[0]?.id) || "";
 
-const reading = computed<Job | undefined>(() => (tab.value === "animation" ? undefined : job.value));
+const reading = computed<Job | undefined>(() =>
+  kind.value === "table" && tab.value !== "animation" ? job.value : undefined,
+);
 
 const description = resource<Dataset>(() => {
   const id = datasetOf(reading.value);

@@ -1,6 +1,5 @@
 // The stage: one canvas on which points dissolve and form, and on which the user can drag a noise point.
-import { useSignalEffect } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import type { Job } from "../api";
 import { dataPoints } from "../data";
 import { view } from "../hash";
@@ -8,6 +7,7 @@ import { position } from "../player";
 import { hasModel, job, nameOf, waitsForKernels } from "../runs";
 import { ink } from "../theme";
 import { isTable } from "./axes";
+import { useCanvas } from "./canvas";
 import { held, hold, landing, landingError, release } from "./landing";
 import { StageLegend } from "./legend";
 import { fromX, fromY, type Plane } from "./marks";
@@ -29,13 +29,14 @@ function placeOf(event: PointerEvent, planes: Plane[]): [number, number] | undef
 const canHold = (): boolean =>
   hasModel(job.value) && view.value.process === "" && shown.value?.dim === 2 && !stale.value;
 
-function waiting(run: Job): string {
+/** Why there is no model yet, and what the stage shows meanwhile. */
+export function waiting(run: Job, meanwhile: string, what: string): string {
   if (run.status === "queued") {
     if (waitsForKernels(run)) return "In the queue until a server with the right CPU and version starts.";
     const place = run.queue_position ? `${run.queue_position} ahead` : "next to run";
-    return `In the queue, ${place}. Showing the forward process meanwhile.`;
+    return `In the queue, ${place}. Showing ${meanwhile} meanwhile.`;
   }
-  if (run.status === "running") return "Training has begun. The first points appear after the first epoch.";
+  if (run.status === "running") return `Training has begun. The first ${what} appear after the first epoch.`;
   return "No checkpoint was saved. Showing the training data.";
 }
 
@@ -43,7 +44,7 @@ function note(): string {
   if (stageError.value || landingError.value) return stageError.value || landingError.value;
   if (!job.value) return "";
   if (stale.value) return "Drawing …";
-  return hasModel(job.value) || view.value.process ? "" : waiting(job.value);
+  return hasModel(job.value) || view.value.process ? "" : waiting(job.value, "the forward process", "points");
 }
 
 /** Explains what is visible, and what the user can do. */
@@ -84,22 +85,11 @@ function frameClass(): string {
 }
 
 export function Stage() {
-  const ref = useRef<HTMLCanvasElement>(null);
   const planes = useRef<Plane[]>([]);
-  useSignalEffect(() => {
+  const ref = useCanvas((canvas) => {
     void [position.value, shown.value, shownB.value, view.value, ink.value, held.value, dataPoints.value];
-    if (ref.current) planes.current = repaint(ref.current); // this also reads the signal of the column names
+    planes.current = repaint(canvas); // this also reads the signal of the column names
   });
-  useEffect(() => {
-    const canvas = ref.current!;
-    const observer = new ResizeObserver(() => {
-      canvas.width = Math.round(canvas.clientWidth * devicePixelRatio);
-      canvas.height = Math.round(canvas.clientHeight * devicePixelRatio);
-      planes.current = repaint(canvas);
-    });
-    observer.observe(canvas);
-    return () => observer.disconnect();
-  }, []);
   const drag = (event: PointerEvent) => {
     const place = canHold() ? placeOf(event, planes.current) : undefined;
     if (place) void hold(place);

@@ -6,7 +6,7 @@ import { connection } from "../events";
 import { go, type View, view } from "../hash";
 import { calm, play, position } from "../player";
 import { hasModel, job, jobB, jobs, loaded, onCheckpoint } from "../runs";
-import { tab } from "../tabs";
+import { isMoving, kind, kindOf } from "../tabs";
 import { loadColumns } from "./axes";
 import { held, landingError, release } from "./landing";
 import { loadProcess, loadReverse, type Trajectory } from "./trajectory";
@@ -18,9 +18,12 @@ export const stageError = signal("");
 /** Whether the picture still belongs to another view, because the required one is being loaded or has failed. */
 export const stale = signal(false);
 
+/** Whether a run of images has no model yet, so that the stage shows its data. */
+const isDataShown = () => kind.value === "images" && !hasModel(job.value);
+
 /** Whether the picture has been loaded or has failed. What is less important than the picture waits for this. */
 export const isSettled = (): boolean =>
-  shown.value !== null || stageError.value !== "" || tab.value !== "animation";
+  shown.value !== null || stageError.value !== "" || !isMoving.value || isDataShown();
 
 /** The data set that dissolves on the stage while there are no runs. */
 export const preview = signal<Pattern>("spiral");
@@ -44,8 +47,9 @@ function ofProcess(process: "forward" | "optimal", sources: Source[], run: Job |
 
 /** What to show of a run: the trajectories of its model, or what does not need a model. */
 function wishOf(run: Job | undefined, v: View, epoch: number): Wish | null {
-  if (!run || tab.value !== "animation") return null;
-  if (v.process !== "") return ofProcess(v.process, sourcesOf(run), run, v);
+  if (!run || !isMoving.value) return null;
+  if (kindOf(run) === "images" && !hasModel(run)) return null; // the stage shows the data
+  if (v.process !== "" && kindOf(run) !== "images") return ofProcess(v.process, sourcesOf(run), run, v);
   if (!hasModel(run)) return ofProcess("forward", sourcesOf(run), run, v);
   return {
     key: [run.id, epoch, drawn(v)].join("/"),
@@ -61,7 +65,11 @@ function wishA(): Wish | null {
   return ofProcess("forward", [{ id, label: id, upload: false, classes: null, n: 0 }], undefined, view.value);
 }
 
-const wishB = (): Wish | null => wishOf(jobB.value, view.value, 0);
+/** Points and images do not fit beside each other. */
+const wishB = (): Wish | null =>
+  jobB.value && (kindOf(jobB.value) === "images") === (kind.value === "images")
+    ? wishOf(jobB.value, view.value, 0)
+    : null;
 
 const HALF_WAY = 0.35; // a position where the data is noisy, but still recognizable
 
@@ -152,7 +160,7 @@ keep(shownB, wishB, () => view.value.b);
 
 effect(() => {
   for (const run of [job.value, jobB.value])
-    if (run) {
+    if (run && kindOf(run) !== "images") {
       void loadData(run);
       loadColumns(run);
     }

@@ -10,7 +10,7 @@ const PROCESSES: [Process, string, string][] = [
   ["forward", "Forward", "The data turning into noise"],
   ["optimal", "Nearest point", "Straight paths from noise to the nearest data point"],
 ];
-const MODES: [StageMode, string, string][] = [
+export const MODES: [StageMode, string, string][] = [
   ["x", "x", "The points at each step"],
   ["x0", "x₀", "The model's estimate of where the points will end"],
   ["both", "x | x₀", "Side by side"],
@@ -57,7 +57,7 @@ const LAYERS: Layer[] = [
   { name: "data", label: "Data", key: "", doc: "The training data, behind the points", hidden: isLine },
 ];
 
-function Segments<T extends string>(props: {
+export function Segments<T extends string>(props: {
   legend: string;
   options: [T, string, string][];
   value: T;
@@ -108,6 +108,21 @@ function AxisChoice({ dim }: { dim: number }) {
   );
 }
 
+export const FullScreen = () => (
+  <button
+    type="button"
+    class="full"
+    aria-label="Full screen"
+    title="Full screen (F)"
+    aria-pressed={view.value.full === 1}
+    onClick={() => go({ full: view.value.full ? 0 : 1 }, true)}
+  >
+    <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+      <path d="M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4" />
+    </svg>
+  </button>
+);
+
 /** Selects a process. The nearest points need the layer of lines to be understood. */
 function choose(process: Process): void {
   go({ process, epoch: 0 });
@@ -135,18 +150,7 @@ export function StageTools() {
             {label}
           </button>
         ))}
-        <button
-          type="button"
-          class="full"
-          aria-label="Full screen"
-          title="Full screen (F)"
-          aria-pressed={view.value.full === 1}
-          onClick={() => go({ full: view.value.full ? 0 : 1 }, true)}
-        >
-          <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
-            <path d="M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4" />
-          </svg>
-        </button>
+        <FullScreen />
       </div>
     </div>
   );

@@ -1,8 +1,8 @@
 // A trajectory between noise and data as the stage needs it: all frames of x and of the estimate x0, as flat arrays.
 import { getBytes, type Job, type Query, url } from "../api";
 import { readSafetensors } from "../arrays";
-import { classesOf, type Source, timestepsOf } from "../data";
-import type { View } from "../hash";
+import { classesOf, type Source, shapeOf, timestepsOf } from "../data";
+import { DEFAULTS, MOST_POINTS, type View } from "../hash";
 import { HUES } from "../theme";
 import type { Axes } from "./axes";
 
@@ -29,20 +29,42 @@ export interface Bounds {
 }
 
 const FRAMES = 81;
+const IMAGE_FRAMES = 21;
+const MOST_VALUES = 8e6; // of all frames of images: 32 MB
+const IN_CLASS = 6; // images of each class
+const IN_ALL = 36; // images without classes
+
+/** The maximum number of points or images of a run on the stage. */
+export function mostOf(run: Job): number {
+  const values = shapeOf(run)?.reduce((product, side) => product * side, 1);
+  return values ? Math.max(1, Math.floor(MOST_VALUES / (2 * IMAGE_FRAMES * values))) : MOST_POINTS;
+}
+
+/** The number of points or images of a run on the stage. Of images, there are as many in each class unless the view says how many. */
+export function countOf(view: View, run: Job): number {
+  const most = mostOf(run);
+  if (!shapeOf(run) || view.n !== DEFAULTS.n) return Math.min(view.n, most);
+  const classes = view.class < 0 ? classesOf(run).length : 0;
+  return classes > 0 && classes <= most
+    ? classes * Math.min(IN_CLASS, Math.floor(most / classes))
+    : Math.min(IN_ALL, most);
+}
 
 /** The query that draws this view from a run's model, in any format. Values that do not fit the run are left out. */
 export function sampleQuery(view: View, run: Job): Query {
   const classes = classesOf(run).length;
+  const isImages = shapeOf(run) !== null;
   return {
-    n: view.n,
+    n: countOf(view, run),
     seed: view.seed,
     sampler: view.sampler || undefined,
     steps: Math.min(view.steps, timestepsOf(run)) || undefined,
-    guidance: classes > 0 && view.guidance !== 1 ? view.guidance : undefined,
+    guidance: classes > 0 && view.guidance >= 0 ? view.guidance : undefined,
     class: view.class >= 0 && view.class < classes ? view.class : undefined,
+    balance: isImages && classes > 0 && view.class < 0 ? true : undefined,
     clip: view.clip ? undefined : false,
     epoch: view.epoch || undefined,
-    frames: FRAMES,
+    frames: isImages ? IMAGE_FRAMES : FRAMES,
   };
 }
 
@@ -165,9 +187,18 @@ function finish(key: string, from: Loaded, home: number): Trajectory {
   };
 }
 
-/** Loads trajectories from noise to data by the model of a run. */
-export async function loadReverse(run: Job, view: View, signal: AbortSignal): Promise<Trajectory> {
-  const address = url(`/v1/models/${run.id}/trajectories.safetensors`, sampleQuery(view, run));
+/** Loads trajectories from noise to data by the model of a run, with so many frames, or as many as usual. */
+export async function loadReverse(
+  run: Job,
+  view: View,
+  signal: AbortSignal,
+  frames?: number,
+): Promise<Trajectory> {
+  const query = sampleQuery(view, run);
+  const address = url(`/v1/models/${run.id}/trajectories.safetensors`, {
+    ...query,
+    ...(frames && { frames }),
+  });
   const loaded = await load(address, signal);
   return finish(run.id, loaded, loaded.timesteps.length - 1);
 }

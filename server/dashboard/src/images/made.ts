@@ -1,0 +1,46 @@
+// What the checkpoints of the run on the stage draw from the same noise.
+import { epochs } from "../checkpoints";
+import { classesOf } from "../data";
+import { DEFAULTS, view } from "../hash";
+import { resource } from "../results/resource";
+import { hasModel, job } from "../runs";
+import { loadReverse, type Trajectory } from "../stage/trajectory";
+import { kind, tab } from "../tabs";
+
+const SHOWN = 8; // checkpoints
+const IMAGES = 10; // of each
+
+/** Some of the checkpoints, evenly, with the first and the last. */
+function thinned(all: number[]): number[] {
+  const count = Math.min(SHOWN, all.length);
+  return Array.from(
+    { length: count },
+    (_, k) => all[Math.round((k * (all.length - 1)) / Math.max(1, count - 1))]!,
+  );
+}
+
+/** The finished images of a checkpoint never change, so they are kept for as long as the view is the same. */
+let kept = { of: "", images: new Map<number, Trajectory>() };
+
+/** The first images of each checkpoint, from the oldest to the newest. */
+export const made = resource<Trajectory[]>(() => {
+  const run = job.value;
+  if (kind.value !== "images" || tab.value !== "checkpoints" || !hasModel(run)) return null;
+  const { seed, sampler, steps, guidance, class: place, clip } = view.value;
+  const of = [run.id, seed, sampler, steps, guidance, place, clip].join("/");
+  const list = thinned(epochs());
+  const n = place < 0 ? Math.min(IMAGES, classesOf(run).length || IMAGES) : IMAGES;
+  const request = { ...DEFAULTS, n, seed, sampler, steps, guidance, class: place, clip };
+  return {
+    of: run.id,
+    key: `${of}/${list}`,
+    round: 0,
+    load: async (signal) => {
+      if (kept.of !== of) kept = { of, images: new Map() };
+      const { images } = kept;
+      for (const epoch of list)
+        if (!images.has(epoch)) images.set(epoch, await loadReverse(run, { ...request, epoch }, signal, 2));
+      return list.map((epoch) => images.get(epoch)!);
+    },
+  };
+});
