@@ -37,6 +37,7 @@ static void write_dataset_links(const void *value, struct json_writer *json) {
         {"self", "/v1/datasets/", ""},
         {"points", "/v1/datasets/", "/points"},
         {"images", "/v1/datasets/", "/images"},
+        {"forward", "/v1/datasets/", "/forward"},
     };
     const struct description *set = value;
     if (set->height)

@@ -9,35 +9,12 @@
 #include "api/datasets.h"
 #include "api/format/point_stream.h"
 #include "api/images/images.h"
+#include "api/images/process.h"
 #include "api/upload/rows.h"
 
 enum {
-    PROCESS_DEFAULT = 1000,          /* points */
     STRAIGHT_FRAMES = 41,            /* of straight lines, if not given */
     STRAIGHT_MAX_PAIRS = 1000000000, /* pairs of a point and one of an upload */
-    IMAGES_JSON_VALUES = 100000,     /* of images in JSON, which is no format for more */
-};
-
-enum process_kind { DRAW, FORWARD, STRAIGHT };
-struct process {
-    enum process_kind kind;
-    int n;      /* number of points; 0 if a draw from an upload does not give it */
-    int frames; /* 0 for a draw */
-    uint64_t seed;
-    struct dn_diffusion_spec diffusion; /* of forward */
-    const struct format *format;
-    struct look look;
-    struct axes axes;
-    int which; /* index into which_names */
-
-    int pattern; /* or -1: an upload */
-    struct dataset_points set;
-    struct dn_points uploaded; /* its points */
-    int dim;
-    int *timesteps;  /* [frames] */
-    float *memory;   /* x, then x0; of a draw: the points of the current piece */
-    int32_t *order;  /* the points of an upload in random order; NULL: as they are stored */
-    int32_t *labels; /* [n] of an upload with labels, else NULL */
 };
 
 static const char *const which_names[] = {"x", "x0", NULL};
@@ -96,9 +73,9 @@ const struct field_set straight_fields = {straight_rows,
 static const struct {
     const char *name;
     const struct field_set *fields;
-} kinds[] = {[DRAW] = {"draw", &draw_fields},
-             [FORWARD] = {"forward", &forward_fields},
-             [STRAIGHT] = {"optimal", &straight_fields}};
+} kinds[] = {[PROCESS_DRAW] = {"draw", &draw_fields},
+             [PROCESS_FORWARD] = {"forward", &forward_fields},
+             [PROCESS_STRAIGHT] = {"optimal", &straight_fields}};
 
 static struct choice choice_of(const struct process *process) {
     return (struct choice){process->format, kinds[process->kind].fields, process};
@@ -113,67 +90,8 @@ static void find_axes(struct process *process, struct problem_fields *wrong) {
                                     .names = is_upload ? set->columns : NULL,
                                     .columns = is_upload ? set->all : NULL,
                                     .count = is_upload ? set->column_count : 0,
-                                    .are_paths = process->kind != DRAW},
+                                    .are_paths = process->kind != PROCESS_DRAW},
               &process->axes, wrong);
-}
-
-static bool is_csv(const struct process *process) {
-    return strcmp(process->format->suffix, "csv") == 0;
-}
-
-static bool is_of_images(const struct process *process) {
-    return process->set.row.height > 0;
-}
-
-/* The formats in which images are rows of values. */
-static bool takes_images(const struct process *process) {
-    return process->kind == DRAW && (is_csv(process) || format_is_json(process->format) ||
-                                     strcmp(process->format->suffix, "npy") == 0);
-}
-
-/* A value of an image is a column of a table, pixel0, pixel1, .. False: no memory. */
-static bool name_pixels(struct arena *arena, struct process *process) {
-    const char **names = arena_alloc(arena, ((size_t)process->dim + 1) * sizeof *names);
-    for (int j = 0; names && j < process->dim; j++)
-        names[j] = arena_format(arena, "pixel%d", j);
-    process->set.columns = names;
-    return names && !arena->failed;
-}
-
-/* The checks of images. False: the response is the error. */
-static bool fits_images(struct http_exchange *exchange, struct process *process) {
-    const int most = IMAGES_JSON_VALUES / process->dim;
-    if (process->kind != DRAW)
-        problem(exchange, PROBLEM_CANNOT_SAMPLE,
-                "this data set has images, which have no such paths: its points can be drawn");
-    else if (!takes_images(process))
-        problem(exchange, PROBLEM_NOT_ACCEPTABLE,
-                http_format(exchange,
-                            "images have the formats json csv npy here, and "
-                            "/v1/datasets/%s/images.png shows them",
-                            process->set.row.id));
-    else if (format_is_json(process->format) && process->n > most)
-        problem_field(exchange, "/n",
-                      http_format(exchange,
-                                  "must be at most %d for images of %d values in JSON; "
-                                  "points.npy has any number of them",
-                                  most, process->dim));
-    else if (!is_csv(process) || name_pixels(http_arena(exchange), process))
-        return true;
-    else
-        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for these images");
-    return false;
-}
-
-static bool fits_digits(struct http_exchange *exchange, struct process *process) {
-    struct dataset_points *set = &process->set;
-    if (!dataset_describe_digits(&set->row) ||
-        !json_names(set->row.classes, &set->class_tree, set->classes, DN_MAX_CLASSES)) {
-        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
-        return false;
-    }
-    process->dim = set->row.dim;
-    return fits_images(exchange, process);
 }
 
 /* The checks that depend on the data set. */
@@ -183,22 +101,23 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
     const struct dataset *row = &process->set.row;
     process->dim = 2;
     if (process->pattern == DN_DIGITS)
-        return fits_digits(exchange, process);
+        return process_describe_digits(exchange, process) && process_fits_images(exchange, process);
     if (process->pattern < 0) {
-        if (!dataset_load(exchange, id, takes_images(process), &process->set))
+        if (!dataset_load(exchange, id, process_takes_images(process), &process->set))
             return false;
         process->dim = row->dim;
         process->uploaded = (struct dn_points){row->points, (size_t)row->n, row->dim};
-        if (process->kind == FORWARD && process->n > row->n)
-            process->n = (int)row->n;
         const struct choice choice = choice_of(process);
         dataset_tag(exchange, &choice, kinds[process->kind].name, row);
-        if (is_of_images(process))
-            return fits_images(exchange, process);
+        if (process_is_of_images(process))
+            return process_fits_images(exchange, process);
     }
     find_axes(process, &wrong);
-    if (process->kind == DRAW)
+    if (process->kind == PROCESS_DRAW)
         return problem_none(exchange, &wrong);
+    process->n = process->n ? process->n : PROCESS_DEFAULT;
+    if (process->kind == PROCESS_FORWARD && process->pattern < 0 && process->n > row->n)
+        process->n = (int)row->n;
     const char *unusable =
         process->pattern >= 0
             ? NULL
@@ -208,12 +127,13 @@ static bool fits_data(struct http_exchange *exchange, struct process *process) {
         return false;
     }
     point_stream_check_size(process->n, process->frames, process->dim, &wrong);
-    if (wrong.count == 0 && process->kind == STRAIGHT && process->n * row->n > STRAIGHT_MAX_PAIRS)
+    if (wrong.count == 0 && process->kind == PROCESS_STRAIGHT &&
+        process->n * row->n > STRAIGHT_MAX_PAIRS)
         problem_add(&wrong, "/n", "must be at most %lld for an upload of %lld points",
                     (long long)(STRAIGHT_MAX_PAIRS / row->n), (long long)row->n);
     if (!problem_none(exchange, &wrong))
         return false;
-    if (process->kind == STRAIGHT && process->pattern >= 0 &&
+    if (process->kind == PROCESS_STRAIGHT && process->pattern >= 0 &&
         !dn_pattern_has_distance((enum dn_pattern)process->pattern))
         problem(exchange, PROBLEM_NO_SHAPE,
                 "this data set has no exact shape, so it has no nearest point either");
@@ -241,20 +161,6 @@ static bool shuffle(struct process *process) {
     return process->order != NULL;
 }
 
-/* Digits first..first+count-1, as their values from 0 to 255. */
-static enum dn_status draw_digits(const struct process *process, size_t first, size_t count,
-                                  float *values) {
-    const size_t dim = (size_t)process->dim;
-    uint8_t pixels[DN_DIGITS_SIDE * DN_DIGITS_SIDE];
-    for (size_t i = 0; i < count; i++) {
-        pool_pause();
-        dn_digits_draw(process->seed, first + i, 1, pixels, NULL);
-        for (size_t j = 0; j < dim; j++)
-            values[i * dim + j] = pixels[j];
-    }
-    return DN_OK;
-}
-
 static enum dn_status some_points(struct http_exchange *exchange, struct point_stream *answer,
                                   size_t first, size_t count, const float **points,
                                   struct dn_error *error) {
@@ -265,40 +171,28 @@ static enum dn_status some_points(struct http_exchange *exchange, struct point_s
         return DN_NO_MEMORY;
     *points = process->memory = memory;
     if (process->pattern == DN_DIGITS)
-        return draw_digits(process, first, count, memory);
-    if (process->pattern >= 0)
+        process_draw_digits(process, first, count, memory);
+    else if (process->pattern >= 0)
         dn_pattern_draw((enum dn_pattern)process->pattern, process->seed, first, count, memory);
     else
         dataset_take(&process->set, process->order, first, count, memory);
     return DN_OK;
 }
 
-/* Prepares for some_points: how many digits, and which they are. */
-static enum dn_status choose_digits(struct process *process) {
-    const int most =
-        format_is_json(process->format) ? IMAGES_JSON_VALUES / process->dim : PROCESS_DEFAULT;
-    process->n = process->n ? process->n : most;
-    const size_t n = (size_t)process->n;
-    process->labels = malloc(n * sizeof *process->labels);
-    if (!process->labels)
-        return DN_NO_MEMORY;
-    dn_digits_draw(process->seed, 0, n, NULL, process->labels);
-    return DN_OK;
-}
-
 /* Prepares for some_points. */
 static enum dn_status draw(struct process *process) {
-    if (process->pattern == DN_DIGITS)
-        return choose_digits(process);
-    const bool is_json = format_is_json(process->format);
-    const int all = (int)process->set.row.n;
-    const int usual = is_csv(process)          ? all /* however large */
-                      : !is_of_images(process) ? DN_MAX_SAMPLES
-                      : is_json                ? IMAGES_JSON_VALUES / process->dim
-                                               : all;
+    const bool are_digits = process->pattern == DN_DIGITS;
+    const int all = are_digits ? PROCESS_DEFAULT : (int)process->set.row.n;
+    const int usual = process_is_of_images(process) ? process_usual_images(process, all)
+                      : process_is_csv(process)     ? all /* however large */
+                                                    : DN_MAX_SAMPLES;
     const int most = process->n ? process->n : usual;
-    if (process->pattern >= 0)
+    if (process->pattern >= 0 && !are_digits)
         return DN_OK;
+    if (are_digits) {
+        process->n = most;
+        return process_label_digits(process) ? DN_OK : DN_NO_MEMORY;
+    }
     if (process->n > 0 && !shuffle(process))
         return DN_NO_MEMORY;
     process->n = most < all ? most : all;
@@ -323,21 +217,37 @@ static enum dn_status take_nearest(struct http_exchange *exchange, struct proces
     return status;
 }
 
+static enum dn_status take_digits(struct process *process, float *values) {
+    if (!process_label_digits(process))
+        return DN_NO_MEMORY;
+    process_draw_digits(process, 0, (size_t)process->n, values);
+    return DN_OK;
+}
+
 /* The points of the data set become x0, of which all frames are the same. */
 static enum dn_status go_forward(struct http_exchange *exchange, struct process *process, float *x,
                                  float *x0, struct dn_error *error) {
     const size_t n = (size_t)process->n;
     const struct dn_breaks breaks = breaks_of(exchange);
     enum dn_status status = DN_OK;
-    if (process->pattern >= 0)
+    if (process->pattern == DN_DIGITS)
+        status = take_digits(process, x0);
+    else if (process->pattern >= 0)
         dn_pattern_draw((enum dn_pattern)process->pattern, process->seed, 0, n, x0);
     else
         status = shuffle(process) ? take(process, process->order, x0) : DN_NO_MEMORY;
-    if (status == DN_OK)
-        status = dn_forward(&process->diffusion, &(struct dn_points){x0, n, process->dim},
-                            process->pattern < 0 ? &process->uploaded : NULL, process->seed,
-                            process->frames, x, &breaks, error);
-    return status;
+    if (status != DN_OK)
+        return status;
+    /* All values of images are scaled alike, as if each were a point on a line. */
+    static const float bytes[] = {0, 255};
+    const struct dn_points points = {x0, n, process->dim},
+                           values = {x0, n * (size_t)process->dim, 1}, range = {bytes, 2, 1};
+    const bool is_upload = process->pattern < 0, are_images = process_is_of_images(process);
+    return dn_forward(&process->diffusion, are_images ? &values : &points,
+                      are_images  ? &range
+                      : is_upload ? &process->uploaded
+                                  : NULL,
+                      process->seed, process->frames, x, &breaks, error);
 }
 
 /* The closest points of the data set become x0. */
@@ -358,8 +268,8 @@ static enum dn_status go_straight(struct http_exchange *exchange, struct process
 
 /* Memory for x, x0 and the order. */
 static size_t bytes_of(const struct process *process) {
-    const size_t frames = process->kind == DRAW ? 0 : (size_t)(2 * process->frames - 1);
-    const size_t ordered = process->kind == STRAIGHT ? 0 : (size_t)process->set.row.n;
+    const size_t frames = process->kind == PROCESS_DRAW ? 0 : (size_t)(2 * process->frames - 1);
+    const size_t ordered = process->kind == PROCESS_STRAIGHT ? 0 : (size_t)process->set.row.n;
     return (size_t)process->n * (size_t)process->dim * frames * sizeof *process->memory +
            ordered * sizeof *process->order;
 }
@@ -369,13 +279,13 @@ static enum dn_status compute(struct http_exchange *exchange, struct process *pr
     const size_t frame = (size_t)process->n * (size_t)process->dim;
     const size_t frames = (size_t)process->frames;
     answer->points = some_points;
-    if (process->kind == DRAW)
+    if (process->kind == PROCESS_DRAW)
         return draw(process);
     process->memory = malloc(frame * (2 * frames - 1) * sizeof *process->memory);
     if (!process->memory)
         return DN_NO_MEMORY;
     float *x = process->memory, *x0 = x + frame * frames;
-    enum dn_status status = process->kind == STRAIGHT
+    enum dn_status status = process->kind == PROCESS_STRAIGHT
                                 ? go_straight(exchange, process, x, x0, &answer->error)
                                 : go_forward(exchange, process, x, x0, &answer->error);
     for (size_t k = 1; k + 1 < frames; k++)
@@ -392,13 +302,13 @@ static void write_head(const void *owner, struct json_writer *json) {
     json_member(json, "dataset",
                 process->pattern >= 0 ? dn_patterns[process->pattern].name : process->set.row.id);
     json_member_integer(json, "seed", (int64_t)process->seed);
-    if (process->kind == FORWARD)
+    if (process->kind == PROCESS_FORWARD)
         json_member(json, "schedule", dn_beta_schedule_names[process->diffusion.beta_schedule]);
-    else if (process->kind == STRAIGHT)
+    else if (process->kind == PROCESS_STRAIGHT)
         json_member(json, "schedule", NULL);
     json_member_integer(json, "n", process->n);
     json_member_integer(json, "dim", process->dim);
-    if (is_of_images(process)) {
+    if (process_is_of_images(process)) {
         json_key(json, "shape");
         images_write_shape(process->set.row.height, process->set.row.width,
                            process->set.row.channels, json);
@@ -417,10 +327,6 @@ static void clear_answer(struct point_stream *answer) {
     process_clear(answer->owner);
 }
 
-static bool is_text(const struct process *process) {
-    return strcmp(process->format->suffix, "txt") == 0;
-}
-
 /* Numbers of the plane, with or without labels, are plotted for the terminal; other rows are
  * listed. */
 static bool is_listed(const struct process *process) {
@@ -430,13 +336,14 @@ static bool is_listed(const struct process *process) {
     for (int j = 0; j < set->column_count; j++)
         is_plane &= strcmp(set->all[j].name, label) == 0 ||
                     (column_is_number(&set->all[j]) && set->all[j].missing == 0);
-    return is_text(process) && !is_plane;
+    return process_is_text(process) && !is_plane;
 }
 
 /* Is the response a table as it was written? */
 static bool is_table(const struct process *process) {
-    return process->kind == DRAW && process->pattern < 0 && !is_of_images(process) &&
-           (format_is_json(process->format) || is_csv(process) || is_listed(process));
+    return process->kind == PROCESS_DRAW && process->pattern < 0 &&
+           !process_is_of_images(process) &&
+           (format_is_json(process->format) || process_is_csv(process) || is_listed(process));
 }
 
 /* Responds with rows of a table, which takes the process over. */
@@ -447,7 +354,7 @@ static void send_rows(struct http_exchange *exchange, struct process *process) {
                                                 .order = process->order,
                                                 .n = (size_t)process->n,
                                                 .is_json = format_is_json(process->format),
-                                                .is_text = is_text(process),
+                                                .is_text = process_is_text(process),
                                                 .head = write_head,
                                                 .labels = process->labels,
                                                 .held = bytes_of(process),
@@ -485,7 +392,7 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
                                      .classes = process->set.classes,
                                      .columns = process->set.columns,
                                      .shape = {row->height, row->width, row->channels},
-                                     .is_bytes = row->height > 0,
+                                     .is_bytes = row->height > 0 && process->kind == PROCESS_DRAW,
                                      .frames = process->frames,
                                      .timesteps = process->timesteps,
                                      .which_x0 = process->which == 1,
@@ -495,16 +402,20 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
                     : process->set.row.name ? process->set.row.name
                                             : "upload";
     answer->held = dataset_bytes(&process->set.row) + bytes_of(process);
-    point_stream_send(exchange, answer);
+    if (process_is_of_images(process) && !process_fits_picture(exchange, process, &answer->layout))
+        process_clear(process);
+    else
+        point_stream_send(exchange, answer);
 }
 
 /* How many frames, and the timestep of each: 0 to T on the way to noise, and from however many
  * steps there are to 0 on the way back. */
 static bool choose_frames(struct http_exchange *exchange, struct process *process) {
     const int steps = process->diffusion.timesteps;
-    if (process->frames == 0)
+    process->frames_are_open = process->frames == 0;
+    if (process->frames_are_open)
         process->frames = process->format->usual_frames;
-    if (process->kind == STRAIGHT)
+    if (process->kind == PROCESS_STRAIGHT)
         process->frames = process->frames ? process->frames : STRAIGHT_FRAMES;
     else if (process->frames == 0 || process->frames > steps + 1)
         process->frames = steps + 1;
@@ -512,7 +423,7 @@ static bool choose_frames(struct http_exchange *exchange, struct process *proces
     if (!process->timesteps)
         return false;
     for (int k = 0; k < process->frames; k++)
-        process->timesteps[k] = process->kind == STRAIGHT
+        process->timesteps[k] = process->kind == PROCESS_STRAIGHT
                                     ? process->frames - 1 - k
                                     : dn_frame_step(k, process->frames, steps);
     return true;
@@ -529,7 +440,8 @@ static bool fits_schedule(struct http_exchange *exchange, const struct process *
 static enum http_next start(struct http_exchange *exchange, enum process_kind kind) {
     struct process *process = http_alloc(exchange, sizeof *process);
     const int pattern = fields_index(dn_pattern_names, exchange->request.ids[0]);
-    const bool is_open = kind == DRAW && (pattern < 0 || pattern == DN_DIGITS);
+    const bool is_open = kind != PROCESS_STRAIGHT &&
+                         (kind == PROCESS_FORWARD || pattern < 0 || pattern == DN_DIGITS);
     if (!process)
         return HTTP_REPLY;
     *process = (struct process){.kind = kind,
@@ -540,8 +452,8 @@ static enum http_next start(struct http_exchange *exchange, enum process_kind ki
     exchange->state = process;
     if (!(process->format = format_of(exchange)) ||
         !read_query(exchange, kinds[kind].fields, process) ||
-        (kind == FORWARD && !fits_schedule(exchange, process)) ||
-        (kind != DRAW && !choose_frames(exchange, process)))
+        (kind == PROCESS_FORWARD && !fits_schedule(exchange, process)) ||
+        (kind != PROCESS_DRAW && !choose_frames(exchange, process)))
         return HTTP_REPLY;
     if (process->pattern >= 0) {
         const struct choice choice = choice_of(process);
@@ -554,13 +466,13 @@ static enum http_next start(struct http_exchange *exchange, enum process_kind ki
 }
 
 enum http_next api_dataset_points(struct http_exchange *exchange) {
-    return start(exchange, DRAW);
+    return start(exchange, PROCESS_DRAW);
 }
 
 enum http_next api_dataset_forward(struct http_exchange *exchange) {
-    return start(exchange, FORWARD);
+    return start(exchange, PROCESS_FORWARD);
 }
 
 enum http_next api_dataset_optimal(struct http_exchange *exchange) {
-    return start(exchange, STRAIGHT);
+    return start(exchange, PROCESS_STRAIGHT);
 }

@@ -31,7 +31,7 @@ def test_the_description(server):
     assert described == [item for item in server.get("/v1/datasets?kind=builtin").json["items"] if item["id"] == "digits"][0]
     assert (described["kind"], described["shape"], described["dtype"], described["dim"]) == ("builtin", [28, 28, 1], "uint8", 784)
     assert described["n"] is None and described["columns"] == [] and described["classes"] == CLASSES
-    assert not described["has_distance"] and set(described["links"]) == {"self", "points", "images"}
+    assert not described["has_distance"] and set(described["links"]) == {"self", "points", "images", "forward"}
     for link in described["links"].values():
         assert server.get(link).status == 200
 
@@ -96,8 +96,7 @@ def test_pictures_are_kept(server):
 
 
 @pytest.mark.parametrize("path,status,words", [
-    ("points.png", 406, "images.png"), ("points.svg", 406, "images.png"), ("points.txt", 406, "images.png"),
-    ("forward.json", 422, "images"), ("optimal.gif", 422, "images"),
+    ("points.png", 406, "images.png"), ("points.svg", 406, "images.png"), ("points.txt", 406, "images.png"), ("optimal.gif", 422, "images"),
     ("images.png?label=10", 422, "name of a class"), ("images.png?n=100000&scale=16", 422, "a smaller scale"),
 ])  # fmt: skip
 def test_what_digits_are_not(server, path, status, words):

@@ -323,15 +323,58 @@ def test_what_images_are_not(store, faces):
     for kind in ("svg", "png", "txt"):
         answer = store.get(f"{url}/points.{kind}")
         assert answer.status == 406 and "images.png" in answer.json["detail"]
-    for way in ("forward.json", "optimal.gif"):
-        assert store.get(f"{url}/{way}").json["code"] == "cannot_sample"
+    assert store.get(f"{url}/optimal.gif").json["code"] == "cannot_sample"
+    assert store.get(f"{url}/forward.txt").status == 406
     large = made(post(store, npy(numpy.zeros((40, 64, 64), "u1"))))
     answer = store.get(f"/v1/datasets/{large['id']}/points.json?n=25")
     assert answer.status == 422 and "at most 24" in answer.json["detail"] and "npy" in answer.json["detail"]
     assert store.get(f"/v1/datasets/{large['id']}/points.json").json["n"] == 24
     answer = store.request("PATCH", url, {"label": "x"})
     assert answer.status == 422 and "no columns" in answer.json["detail"]
-    assert set(faces["links"]) == {"self", "points", "images"} and store.get(faces["links"]["images"]).status == 200
+    assert set(faces["links"]) == {"self", "points", "images", "forward"} and store.get(faces["links"]["images"]).status == 200
+
+
+def way_to_noise(store, name, query):
+    return numpy.load(io.BytesIO(store.get(f"/v1/datasets/{name}/forward.npy?{query}").body))
+
+
+@pytest.mark.parametrize("name", ["digits", "upload"])
+def test_images_turn_into_noise(store, name):
+    """In units of [-1, 1], x_t has s x_0 and noise of variance 1 - s^2, whatever the schedule (Ho et al. 2020, equation 4)."""
+    images = random_images(40, 8, 8, 3) // 128 * 255
+    if name == "upload":
+        name = made(post(store, npy(images)))["id"]
+    for schedule in ("cosine", "linear", "sigmoid"):
+        way = way_to_noise(store, name, f"n=40&frames=5&timesteps=100&seed=3&schedule={schedule}")
+        assert way.dtype == "f4" and way.shape[:2] == (5, 40)
+        start, units = way[0], way / 127.5 - 1
+        if name != "digits":
+            assert sorted(map(bytes, start.astype("u1"))) == sorted(map(bytes, images))  # all, in some order
+        signals = [(units[k] * units[0]).sum() / (units[0] ** 2).sum() for k in range(5)]
+        assert signals[0] == 1 and all(before > after for before, after in itertools.pairwise(signals)), signals
+        for x, signal in zip(units, signals):
+            assert abs((x - signal * units[0]).var() + signal**2 - 1) < 0.05
+    few = way_to_noise(store, name, "n=3&frames=5&timesteps=100&seed=3&schedule=sigmoid")
+    assert name != "digits" or (few == way[:, :3]).all()
+
+
+def test_pictures_of_the_way_to_noise(store, faces):
+    for name in ("digits", faces["id"]):
+        moving = PIL.Image.open(io.BytesIO(store.get(f"/v1/datasets/{name}/forward.gif?frames=4").body))
+        assert moving.format == "GIF" and moving.n_frames >= 4
+        strips = numpy.asarray(PIL.Image.open(io.BytesIO(store.get(f"/v1/datasets/{name}/forward.png?n=5&frames=3").body)).convert("L"))
+        assert len(numpy.unique(strips)) > 20
+    answer = store.get(f"/v1/datasets/{faces['id']}/forward.json?n=3&frames=4").json
+    assert numpy.shape(answer["x"]) == (4, 3, 96) and answer["shape"] == [12, 8, 1] and len(answer["labels"]) == 3
+    assert set(numpy.ravel(answer["x"][0])) <= set(numpy.ravel(faces["images"]))
+    answer = store.get("/v1/datasets/digits/forward").json
+    assert numpy.shape(answer["x"]) == (11, 6, 784) and answer["timesteps"] == list(range(0, 101, 10))
+    large = made(post(store, npy(numpy.zeros((5, 64, 64, 3), "u1"))))["id"]
+    answer = store.get(f"/v1/datasets/{large}/forward.ndjson")
+    assert [json.loads(line)["timestep"] for line in answer.body.splitlines()] == [0, 33, 67, 100]
+    answer = store.get("/v1/datasets/digits/forward.json?n=20&frames=11")
+    assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/n" and "npy" in answer.json["detail"]
+    assert store.get("/v1/datasets/digits/forward.gif?n=5000").status == 422
 
 
 def test_images_among_the_data_sets_and_deleted(start):
