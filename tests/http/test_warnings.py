@@ -47,6 +47,7 @@ def test_the_presets_are_warned_of_nothing_new(server, preset):
         ("schedule_keeps_signal", {"diffusion": {"beta_schedule": "linear", "beta_end": 1e-3}}, {"diffusion": {"beta_schedule": "cosine"}}),
         ("schedule_keeps_signal", {"diffusion": {"ratio_max": 9.9}}, {"diffusion": {"ratio_max": 10}}),
         ("few_points", {"dataset": {"name": "spiral", "n": 39}}, {"dataset": {"name": "spiral", "n": 40}}),
+        ("few_points", {"dataset": {"name": "digits", "n": 999}}, {"dataset": {"name": "digits", "n": 1000}}),
         # 20 steps an epoch
         ("ema_slow", {"training": {"epochs": 49, "ema_decay": 0.999}}, {"training": {"epochs": 50, "ema_decay": 0.999}}),
         ("ema_slow", {"training": {"ema_decay": 0.99999}}, {"training": {"ema_decay": 0}}),
