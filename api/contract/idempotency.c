@@ -1,6 +1,7 @@
 #include "api/contract/idempotency.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "api/contract/problem.h"
 #include "server/base/id.h"
@@ -66,10 +67,18 @@ bool idempotency_created(struct http_exchange *exchange, enum store_status statu
     return status == STORE_OK;
 }
 
+/* Clients draw another boundary for each attempt. */
+static int told_type(const char *type) {
+    const size_t length = strcspn(type, "; \t");
+    const bool is_form = length > 10 && strncasecmp(type, "multipart/", 10) == 0;
+    return (int)(is_form ? length : strlen(type));
+}
+
 const char *idempotency_upload(struct http_exchange *exchange, const char *sha256) {
     const struct http_request *request = &exchange->request;
     const char *type = http_header(exchange, "Content-Type");
-    const char *text = http_format(exchange, "%s %s", sha256, type ? type : "");
+    const char *text =
+        http_format(exchange, "%s %.*s", sha256, type ? told_type(type) : 0, type ? type : "");
     for (size_t i = 0; text && i < request->query_count; i++)
         text = http_format(exchange, "%s\n%s=%s", text, request->query[i].name,
                            request->query[i].value);

@@ -34,8 +34,8 @@ bool idempotency_is_new(struct http_exchange *exchange, struct store_session *se
 bool idempotency_created(struct http_exchange *exchange, enum store_status status, const char *base,
                          const char *id);
 
-/* What distinguishes an upload from others: the digest of its bytes, its type and its parameters.
- * NULL: no memory. */
+/* What distinguishes an upload from others: the digest of its bytes, its type without the boundary of a
+ * form, and its parameters. NULL: no memory. */
 const char *idempotency_upload(struct http_exchange *exchange, const char *sha256);
 
 #endif

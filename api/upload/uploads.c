@@ -164,15 +164,23 @@ bool upload_describe(struct http_exchange *exchange, const struct reading *readi
     return false;
 }
 
-/* What distinguishes the upload from others: the digests of its files. NULL: no memory. */
+/* What distinguishes the upload from others: the digests of its parts. NULL: no memory. */
 static const char *name_request(struct http_exchange *exchange, const struct upload *upload) {
     const struct payload *payload = &upload->payload;
-    char labels[SHA256_TEXT];
-    if (!payload->labels)
-        return idempotency_upload(exchange, upload->row.sha256);
-    sha256_text(payload->labels, payload->labels_length, labels);
-    const char *both = http_format(exchange, "%s %s", upload->row.sha256, labels);
-    return both ? idempotency_upload(exchange, both) : NULL;
+    const struct {
+        const char *name, *bytes;
+        size_t length;
+    } parts[] = {{"labels", payload->labels, payload->labels_length},
+                 {"schema", payload->schema, payload->schema_length}};
+    const char *text = upload->row.sha256;
+    for (size_t i = 0; text && i < sizeof parts / sizeof *parts; i++) {
+        char digest[SHA256_TEXT];
+        if (!parts[i].bytes)
+            continue;
+        sha256_text(parts[i].bytes, parts[i].length, digest);
+        text = http_format(exchange, "%s %s %s", text, parts[i].name, digest);
+    }
+    return text ? idempotency_upload(exchange, text) : NULL;
 }
 
 /* The row to insert. False: the error is already the response. */

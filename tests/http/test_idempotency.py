@@ -134,3 +134,16 @@ def test_the_latest_training_is_extended_once(server):
     server.wait(job)
     server.wait(newer)
     assert server.get(f"/v1/jobs/{newer}").json["progress"]["epoch"] == QUICK["training"]["epochs"]
+
+
+def test_a_form_is_the_same_with_another_boundary_but_not_with_another_schema(server):
+    """A client that sends a form again draws another boundary."""
+    def send(boundary, schema):
+        parts = {"file": "a,b\n1,2\n3,4\n5,5\n", "schema": schema}
+        body = "".join(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in parts.items())
+        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Idempotency-Key": "a form"}
+        return server.post("/v1/datasets", raw=f"{body}--{boundary}--\r\n".encode(), headers=headers)
+
+    first, again, other = send("one", '{"label":"b"}'), send("two", '{"label":"b"}'), send("one", '{"label":null}')
+    assert first.status == 201 and again.status == 200 and again.json == first.json
+    assert other.status == 422 and other.json["code"] == "idempotency_key_reused"
