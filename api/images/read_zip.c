@@ -71,8 +71,31 @@ static bool is_ignored(const struct zip_entry *file) {
            is_named(file, "desktop.ini") || memmem(file->name, file->name_length, "__MACOSX/", 9);
 }
 
-static bool is_png(const struct zip_entry *file) {
-    return file->name_length > 4 && strncasecmp(file->name + file->name_length - 4, ".png", 4) == 0;
+static bool ends_with(const struct zip_entry *file, const char *ending) {
+    const size_t length = strlen(ending);
+    return file->name_length > length &&
+           strncasecmp(file->name + file->name_length - length, ending, length) == 0;
+}
+
+/* Why a file that is no PNG cannot be used. */
+static const char *advice(const struct zip_entry *file) {
+    static const char to_png[] = "convert it to PNG";
+    static const struct {
+        const char *ending, *text;
+    } others[] = {
+        {".jpg", to_png},
+        {".jpeg", to_png},
+        {".gif", to_png},
+        {".bmp", to_png},
+        {".webp", to_png},
+        {".npy",
+         "send arrays as they are, without an archive: the images and, as the part labels of "
+         "a form, their labels"},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (ends_with(file, others[i].ending))
+            return others[i].text;
+    return "an archive can have PNG files, in a folder for each class";
 }
 
 static int by_name(const void *a, const void *b) {
@@ -99,9 +122,8 @@ static bool choose_files(struct gallery *gallery) {
         const struct zip_entry *file = &zip->entries[i];
         if (is_ignored(file))
             continue;
-        if (!is_png(file))
-            return refuse(gallery, file,
-                          "an archive can have PNG files, in a folder for each class");
+        if (!ends_with(file, ".png"))
+            return refuse(gallery, file, advice(file));
         if (file->size > MOST_FILE)
             return refuse(gallery, file, "it is too large for a picture of at most 64 x 64 pixels");
         zip->entries[gallery->count++] = *file;

@@ -160,6 +160,12 @@ def nested():
     return changed(changed(raw, central(raw) + 20, size), 18, size)
 
 
+def npz(**arrays):
+    out = io.BytesIO()
+    numpy.savez(out, **arrays)
+    return out.getvalue()
+
+
 def bomb():
     return archive([("a.png", bytes(200 << 20)), ("b.png", PICTURE)])
 
@@ -194,7 +200,9 @@ BAD_ARCHIVES = [
     (archive([]), 422, "invalid_data", "the archive has no PNG files"),
     (archive([("a/", b""), ("a/.x", b"1")]), 422, "invalid_data", "the archive has no PNG files"),
     (archive([("a.png", PICTURE), ("a.png", PICTURE)]), 422, "invalid_data", "a.png: the archive has it twice"),
-    (archive([*TWO, ("c.jpg", b"\xff\xd8")]), 422, "invalid_data", "c.jpg: an archive can have PNG files, in a folder for each class"),
+    (archive([*TWO, ("c.jpg", b"\xff\xd8")]), 422, "invalid_data", "c.jpg: convert it to PNG"),
+    (archive([*TWO, ("labels.csv", b"0\n1\n")]), 422, "invalid_data", "labels.csv: an archive can have PNG files, in a folder for each class"),
+    (npz(images=IMAGES, labels=numpy.arange(4)), 422, "invalid_data", "images.npy: send arrays as they are"),
     (archive([("a.png", PICTURE)]), 422, "invalid_data", "there are 1 images"),
     (archive([("a.png", PICTURE), ("b.png", png(random_images(8, 12)))]), 422, "invalid_data", "b.png has 8 x 12 pixels, but a.png has 8 x 8"),
     (archive([("a.png", png(random_images(128, 8))), ("b.png", PICTURE)]), 422, "invalid_data", "the images have 128 x 8 pixels: height and width must be multiples of 4 up to 64"),
