@@ -14,12 +14,13 @@
 #include "server/base/log.h"
 #include "server/threads/writer.h"
 
-enum { EVALUATION_DEFAULT = 1000, EVALUATION_MIN = 16 };
+enum { EVALUATION_DEFAULT = 1000, EVALUATION_MIN = 16, EVALUATION_MAX = 10000 };
 
 #define AT(member) offsetof(struct evaluation, request.member)
 static const struct field rows[] = {
-    {"", "n", FIELD_INTEGER, AT(n), EVALUATION_MIN, DN_MAX_ASSIGNMENT, 0, NULL,
-     "Number of points to draw and to compare with the same number of data points."},
+    {"", "n", FIELD_INTEGER, AT(n), EVALUATION_MIN, EVALUATION_MAX, 0, NULL,
+     "Number of points to draw and to compare with the same number of data points, at most 2048; "
+     "or number of images to draw."},
     {"", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL, "Seed of the points and of the data."},
     {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names, "As for samples."},
     {"", "steps", FIELD_INTEGER, AT(steps), 1, DN_MAX_TIMESTEPS, 0, NULL, "As for samples."},
@@ -57,6 +58,7 @@ struct evaluation_answer {
     struct dn_denoising denoising;
     struct field_list steps, classes;
     struct table_answer table;
+    struct image_answer images;
     double seconds;
 };
 
@@ -119,7 +121,7 @@ static const struct field answer_rows[] = {
     {"", "seed", FIELD_UINT53, OF(request.seed)},
     {"", "sampler", FIELD_CHOICE, OF(request.sampler), .choices = dn_sampler_names},
     {"", "steps", FIELD_INTEGER, OF(request.steps)},
-    {"", "metrics", FIELD_GROUP},
+    {"", "metrics", FIELD_GROUP, .doc = "Of points; for images, see images."},
     {"metrics", "curve_distance", FIELD_OBJECT, .set = &curve_set, .write = write_curve,
      .doc = "Distance to the exact shape of the data: mean and 99th percentile. null for data "
             "without an exact shape."},
@@ -147,6 +149,7 @@ static const struct field answer_rows[] = {
     {"", "per_class", FIELD_LIST, OF(classes), .set = &class_set, .flags = FIELD_OR_NULL,
      .doc = "Only for models with labels."},
     {"", "table", FIELD_OBJECT, OF(table), .set = &table_answer_set},
+    {"", "images", FIELD_OBJECT, OF(images), .set = &image_answer_set},
     {"", "duration_seconds", FIELD_NUMBER, OF(seconds), 0, INFINITY},
 };
 const struct field_set evaluation_answer = ANSWER(answer_rows);
@@ -163,8 +166,18 @@ static void write_curve(const void *value, struct json_writer *json) {
     json_close(json, '}');
 }
 
+static bool is_of_images(const struct evaluation *evaluation) {
+    return evaluation->images.n > 0;
+}
+
 static struct figure figure_of(const struct measurement *pair) {
     return (struct figure){pair[0].value, pair[1].value};
+}
+
+/* The value and the floor of a metric of points: the tasks `first` and the next. */
+static struct figure metric_at(const struct evaluation *evaluation, int first) {
+    return is_of_images(evaluation) ? (struct figure){NAN, NAN}
+                                    : figure_of(&evaluation->tasks[first]);
 }
 
 static struct field_list steps_of(const struct evaluation *evaluation,
@@ -190,7 +203,7 @@ static struct field_list classes_of(const struct evaluation *evaluation,
     const struct dn_data *fresh = &evaluation->fresh[0];
     const char *const *names =
         model_class_names(&evaluation->loaded.row, count, http_arena(evaluation->exchange));
-    if (count == 0)
+    if (count == 0 || is_of_images(evaluation))
         return (struct field_list){0};
     for (int label = 0; label < count; label++) {
         const struct measurement *of =
@@ -208,8 +221,7 @@ static struct field_list classes_of(const struct evaluation *evaluation,
 }
 
 static void reply(const struct evaluation *evaluation, double seconds) {
-    const struct measurement *tasks = evaluation->tasks;
-    const struct measurement *curve = &tasks[evaluation->first_curve];
+    const struct measurement *curve = &evaluation->tasks[evaluation->first_curve];
     struct step steps[EVALUATION_FRAMES];
     struct class_row classes[DN_MAX_CLASSES];
     struct evaluation_answer answer = {
@@ -217,18 +229,20 @@ static void reply(const struct evaluation *evaluation, double seconds) {
         .model = evaluation->loaded.row.id,
         .epoch = evaluation->loaded.row.epoch,
         .request = evaluation->request,
-        .training_distance = figure_of(&tasks[evaluation->first_nearest]),
-        .denoising = evaluation->denoising,
+        .training_distance = metric_at(evaluation, evaluation->first_nearest),
+        .denoising =
+            is_of_images(evaluation) ? (struct dn_denoising){NAN, NAN, NAN} : evaluation->denoising,
         .steps = steps_of(evaluation, steps),
         .classes = classes_of(evaluation, classes),
         .table = table_answer(&evaluation->table, http_arena(evaluation->exchange)),
+        .images = image_answer(&evaluation->images),
         .seconds = seconds,
     };
     if (evaluation->has_curve)
         answer.curve =
             (struct curve_distance){curve[0].value, curve[0].p99, curve[1].value, curve[1].p99};
     for (int which = 0; which < DN_METRIC_COUNT; which++)
-        answer.metrics[which] = figure_of(&tasks[evaluation->first_metric + 2 * which]);
+        answer.metrics[which] = metric_at(evaluation, evaluation->first_metric + 2 * which);
     struct json_writer json = json_reply(evaluation->exchange, 200);
     fields_write(&evaluation_answer, &answer, &json);
 }
@@ -295,15 +309,51 @@ static struct figures figures_of(const struct evaluation *evaluation) {
     };
 }
 
+/* The judge of these images, if an evaluation has stored it; a failure to read it costs time only. */
+static void find_judge(struct evaluation *evaluation) {
+    struct store *store = service_of(evaluation->exchange)->store;
+    void *bytes = NULL;
+    size_t size;
+    evaluation->judge_key =
+        image_judge_key(&evaluation->images, &evaluation->data, http_arena(evaluation->exchange));
+    struct store_session *session = evaluation->judge_key ? store_acquire(store) : NULL;
+    if (session && store_judge_get(session, evaluation->judge_key, &bytes, &size) == STORE_OK &&
+        !image_judge_take(&evaluation->images, bytes, size))
+        log_line(LOG_WARN, "a stored judge is damaged: another is trained", "model=%s",
+                 evaluation->loaded.row.id);
+    if (session)
+        store_release(store, session);
+    free(bytes);
+}
+
+static enum store_status keep_judge(const struct evaluation *evaluation,
+                                    struct store_session *session) {
+    const struct dn_judge *judge = evaluation->images.judge;
+    if (!evaluation->images.is_new || !evaluation->judge_key)
+        return STORE_OK;
+    const size_t size = dn_judge_bytes(judge);
+    void *bytes = malloc(size);
+    if (!bytes)
+        return STORE_ERROR;
+    dn_judge_save(judge, bytes);
+    const enum store_status status = store_judge_keep(session, evaluation->judge_key, bytes, size);
+    free(bytes);
+    return status;
+}
+
 static enum store_status keep(void *argument, struct store_session *session) {
     const struct evaluation *evaluation = argument;
     const struct buffer *body = &evaluation->exchange->response.body;
-    const struct figures figures = figures_of(evaluation);
+    const bool has_figures = is_plain(evaluation) && !is_of_images(evaluation);
+    const struct figures figures = has_figures ? figures_of(evaluation) : (struct figures){0};
     const char *answer = arena_copy(http_arena(evaluation->exchange), body->data, body->length);
     if (!answer)
         return STORE_ERROR;
+    const enum store_status status = keep_judge(evaluation, session);
+    if (status != STORE_OK)
+        return status;
     return store_evaluation_keep(session, &evaluation->loaded.row, evaluation->key, answer,
-                                 is_plain(evaluation) ? &figures : NULL);
+                                 has_figures ? &figures : NULL);
 }
 
 /* A response that cannot be stored is still sent; the next request computes it again. */
@@ -326,9 +376,10 @@ static bool fits_model(struct evaluation *evaluation) {
     struct problem_fields wrong = {.arena = http_arena(evaluation->exchange)};
     const struct dn_model *model = evaluation->loaded.model;
     struct dn_sample_request *request = &evaluation->request;
+    image_plan(&evaluation->images, model, request);
+    if (!is_of_images(evaluation) && request->n > DN_MAX_ASSIGNMENT)
+        problem_add(&wrong, "/n", "must be at most %d for a model of points", DN_MAX_ASSIGNMENT);
     sampling_fit(request, model, &wrong);
-    if (dn_model_spec(model)->dataset.height > 0)
-        problem_add(&wrong, "", "the model draws images, and this measures distances of points");
     if (!problem_none(evaluation->exchange, &wrong) ||
         !cost_fits(evaluation->exchange, model, request))
         return false;
@@ -342,33 +393,39 @@ static bool fits_model(struct evaluation *evaluation) {
     return false;
 }
 
-/* Reserves most of the memory: for the training data (n [dim]) as floats in two units and, by axis,
- * as doubles for two threads at a time; and for the samples. False: the error is already the
- * response. */
+/* Most of the memory for points: for the training data (n [dim]) as floats in two units and, by axis,
+ * as doubles for two threads at a time; and for the samples. */
+static size_t point_bytes(const struct evaluation *evaluation, size_t n, size_t dim) {
+    const size_t samples = (size_t)evaluation->request.n, frames = 2 * (size_t)EVALUATION_FRAMES;
+    return n * (dim * (2 * sizeof(float) + 2 * sizeof(double)) + 32) +
+           frames * dim * samples * sizeof(float) + 2 * samples * samples * sizeof(float) +
+           table_bytes(&evaluation->table, evaluation->loaded.model);
+}
+
+/* False: the error is already the response. */
 static bool reserve(struct evaluation *evaluation) {
-    const struct dn_sample_request *request = &evaluation->request;
     const struct dn_model *model = evaluation->loaded.model;
     const struct dn_dataset_spec *set = &dn_model_spec(model)->dataset;
-    const size_t point = (size_t)set->dim;
+    const size_t dim = (size_t)set->dim;
     size_t n = 0;
     for (int k = 0; k < set->source_count; k++)
         n += (size_t)set->sources[k].n;
-    const size_t frames = 2 * (size_t)EVALUATION_FRAMES;
-    const size_t assignment = (size_t)request->n * (size_t)request->n * sizeof(float);
+    const size_t measured = is_of_images(evaluation)
+                                ? 2 * n * dim + image_bytes(&evaluation->images, model)
+                                : point_bytes(evaluation, n, dim);
     return http_reserve(evaluation->exchange,
-                        n * (point * (2 * sizeof(float) + 2 * sizeof(double)) + 32) +
-                            frames * point * (size_t)request->n * sizeof(float) + 2 * assignment +
-                            2 * dn_sampling_bytes(model, request) +
-                            table_bytes(&evaluation->table, model));
+                        measured + 2 * dn_sampling_bytes(model, &evaluation->request));
 }
 
 static void evaluate(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
     struct evaluation *evaluation = exchange->state;
     const double started = clock_monotonic();
-    pool_begin_alone(); /* drawing the data cannot pause */
+    pool_begin_alone(); /* drawing and hashing the data cannot pause */
     const bool loaded = reserve(evaluation) && load_training_data(exchange, &evaluation->loaded.row,
                                                                   &evaluation->data, NULL);
+    if (loaded)
+        find_judge(evaluation);
     pool_end_alone();
     if (loaded) {
         enum dn_status status = evaluation_run(evaluation);

@@ -5,6 +5,7 @@
 #ifndef API_EVALUATION_H
 #define API_EVALUATION_H
 
+#include "api/measure/images.h"
 #include "api/measure/table.h"
 #include "api/models.h"
 
@@ -48,7 +49,9 @@ struct evaluation {
     int first_metric, first_nearest, first_curve, first_frame, first_class;
     struct dn_denoising denoising;
     struct table_measure table;
-    struct dn_error error; /* of the first failure */
+    const char *judge_key;       /* of the stored judge; NULL: none */
+    struct image_measure images; /* if there is a report on these, nothing else is measured */
+    struct dn_error error;       /* of the first failure */
 };
 
 /* Computes everything; request, loaded and data are given. Otherwise evaluation->error says why. */

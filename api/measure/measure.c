@@ -73,6 +73,18 @@ static void sample_table(struct evaluation *evaluation, struct measurement *it) 
                                  &it->error);
 }
 
+static void sample_images(struct evaluation *evaluation, struct measurement *it) {
+    const struct image_measure *images = &evaluation->images;
+    struct dn_sample_request request = evaluation->request;
+    request.first = it->index * IMAGES_RANGE;
+    request.n = images->n - request.first < IMAGES_RANGE ? images->n - request.first : IMAGES_RANGE;
+    struct dn_sample_result result = {
+        .points = images->values + (size_t)request.first * (size_t)evaluation->data.dim,
+    };
+    it->status = sample_in_turns(evaluation->loaded.model, &request, &result, evaluation->exchange,
+                                 &it->error);
+}
+
 /* ------------------------------------------------------------------ measuring */
 
 static struct dn_points points_of(const struct dn_data *data) {
@@ -181,6 +193,17 @@ static void measure_table(struct evaluation *evaluation, struct measurement *it)
     it->status = table_report(&evaluation->table, &evaluation->data, &breaks, &it->error);
 }
 
+static void train_judge(struct evaluation *evaluation, struct measurement *it) {
+    const struct dn_breaks breaks = breaks_of(evaluation->exchange);
+    it->status = image_judge(&evaluation->images, &evaluation->data, &breaks, &it->error);
+}
+
+static void measure_images(struct evaluation *evaluation, struct measurement *it) {
+    const struct dn_breaks breaks = breaks_of(evaluation->exchange);
+    it->status = image_report(&evaluation->images, &evaluation->data, evaluation->request.seed,
+                              &breaks, &it->error);
+}
+
 /* The points of one class, which are adjacent; `points` are in the order of `data`. */
 static struct dn_points of_class(const struct dn_data *data, const float *points, int label) {
     size_t first = 0, n = 0;
@@ -233,6 +256,16 @@ static enum dn_status run_tasks(struct evaluation *evaluation) {
     return DN_OK;
 }
 
+/* The same where everything is defined. */
+static enum dn_status run_all_tasks(struct evaluation *evaluation) {
+    enum dn_status status = run_tasks(evaluation);
+    for (int i = 0; i < evaluation->task_count && status == DN_OK; i++) {
+        status = evaluation->tasks[i].status;
+        evaluation->error = evaluation->tasks[i].error;
+    }
+    return status;
+}
+
 static int add_tasks(struct evaluation *evaluation, measurement_run run, int count) {
     const int first = evaluation->task_count;
     for (int i = 0; i < count; i++)
@@ -255,10 +288,7 @@ static enum dn_status sample_all(struct evaluation *evaluation) {
     evaluation->task_count = 0;
     add_tasks(evaluation, sample_range, evaluation->range_count);
     add_tasks(evaluation, sample_table, evaluation->table.range_count);
-    enum dn_status status = run_tasks(evaluation);
-    for (int i = 0; i < evaluation->task_count && status == DN_OK; i++)
-        status = evaluation->tasks[i].status; /* nothing can be undefined here */
-    return status;
+    return run_all_tasks(evaluation);
 }
 
 /* The longest tasks come first, so that no thread starts one of them at the end. */
@@ -282,7 +312,28 @@ static enum dn_status measure_all(struct evaluation *evaluation) {
     return run_tasks(evaluation);
 }
 
+/* The judge learns while images are sampled. Nothing of this may be undefined. */
+static enum dn_status run_images(struct evaluation *evaluation) {
+    const int ranges = (evaluation->images.n + IMAGES_RANGE - 1) / IMAGES_RANGE;
+    evaluation->tasks =
+        http_alloc(evaluation->exchange, (size_t)(ranges + 1) * sizeof *evaluation->tasks);
+    if (!evaluation->tasks ||
+        !image_begin(&evaluation->images, evaluation->loaded.model, &evaluation->request))
+        return DN_NO_MEMORY;
+    add_tasks(evaluation, train_judge, 1);
+    add_tasks(evaluation, sample_images, ranges);
+    enum dn_status status = run_all_tasks(evaluation);
+    evaluation->task_count = 0;
+    if (status == DN_OK) {
+        add_tasks(evaluation, measure_images, 1);
+        status = run_all_tasks(evaluation);
+    }
+    return status;
+}
+
 enum dn_status evaluation_run(struct evaluation *evaluation) {
+    if (evaluation->images.n > 0)
+        return run_images(evaluation);
     const struct dn_spec *spec = dn_model_spec(evaluation->loaded.model);
     const int steps = evaluation->request.steps;
     enum dn_status status = DN_OK;
@@ -309,6 +360,7 @@ void evaluation_clear(struct evaluation *evaluation) {
     free(evaluation->points);
     evaluation->points = NULL;
     table_clear(&evaluation->table);
+    image_clear(&evaluation->images);
     dn_data_clear(&evaluation->data);
     for (int which = 0; which < 2; which++)
         dn_data_clear(&evaluation->fresh[which]);

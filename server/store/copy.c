@@ -28,6 +28,7 @@ static const struct table {
     TABLE("model", NULL, ""),
     TABLE("snapshot", NULL, ""),
     TABLE("evaluation", "id", " ORDER BY id"),
+    TABLE("judge", "id", " ORDER BY id"),
     TABLE("event", "id", " ORDER BY id"),
     TABLE("replay", "number", " ORDER BY number"),
 };

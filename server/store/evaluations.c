@@ -1,9 +1,9 @@
-/* Results of evaluations: computed once, then stored. */
+/* Results of evaluations, and the judges of images behind them: computed once, then stored. */
 #include <string.h>
 
 #include "server/store/sql.h"
 
-enum { KEPT_OF_A_MODEL = 32 };
+enum { KEPT_OF_A_MODEL = 32, KEPT_JUDGES = 32 };
 
 enum store_status store_evaluation_get(struct store_session *session, const char *model_id,
                                        int epoch, const char *key, char **answer) {
@@ -48,4 +48,31 @@ enum store_status store_evaluation_keep(struct store_session *session, const str
                          "  ORDER BY id DESC LIMIT 1 OFFSET ?2)",
                          "ti", model->id, (int64_t)KEPT_OF_A_MODEL);
     return status == STORE_OK && figures ? keep_figures(session, model, figures) : status;
+}
+
+/* ------------------------------------------------------------------ judges */
+
+enum store_status store_judge_get(struct store_session *session, const char *key, void **bytes,
+                                  size_t *size) {
+    struct sql_statement *row =
+        sql_prepare(session, "SELECT bytes FROM judge WHERE key = ?1", "t", key);
+    *bytes = sql_row(session, row) ? sql_blob(session, row, 0, size) : NULL;
+    const enum store_status status = sql_done(session, row);
+    return status != STORE_OK ? status : *bytes ? STORE_OK : STORE_NOT_FOUND;
+}
+
+enum store_status store_judge_keep(struct store_session *session, const char *key,
+                                   const void *bytes, size_t size) {
+    enum store_status status = sql_need_room_for_evaluation(session, (int64_t)size);
+    if (status == STORE_OK)
+        status = sql_run(session,
+                         "INSERT INTO judge (key, bytes) VALUES (?1, ?2)"
+                         " ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes",
+                         "tb", key, bytes, size);
+    if (status == STORE_OK)
+        status = sql_run(session,
+                         "DELETE FROM judge WHERE id <="
+                         " (SELECT id FROM judge ORDER BY id DESC LIMIT 1 OFFSET ?1)",
+                         "i", (int64_t)KEPT_JUDGES);
+    return status;
 }

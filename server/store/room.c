@@ -14,6 +14,7 @@ static const struct {
     const char *what, *sql;
 } dispensable[] = {
     {"a stored evaluation", "DELETE FROM evaluation WHERE id = (SELECT min(id) FROM evaluation)"},
+    {"a judge of images", "DELETE FROM judge WHERE id = (SELECT min(id) FROM judge)"},
     {"an older checkpoint",
      "DELETE FROM checkpoint WHERE (job_seq, step) = (SELECT job_seq, step FROM checkpoint"
      " WHERE step < (SELECT max(step) FROM checkpoint AS c WHERE c.job_seq = checkpoint.job_seq)"

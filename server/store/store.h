@@ -493,6 +493,13 @@ enum store_status store_evaluation_get(struct store_session *session, const char
 enum store_status store_evaluation_keep(struct store_session *session, const struct model *model,
                                         const char *key, const char *answer,
                                         const struct figures *figures);
+/* The bytes of a judge of images, from malloc. key: everything that they depend on. STORE_NOT_FOUND:
+ * there is none. */
+enum store_status store_judge_get(struct store_session *session, const char *key, void **bytes,
+                                  size_t *size);
+/* W. Stores them, instead of others with this key; the oldest judges are deleted. */
+enum store_status store_judge_keep(struct store_session *session, const char *key,
+                                   const void *bytes, size_t size);
 /* W. Inserts an imported model: everything except updated_at and has_job is taken from `model`. */
 enum store_status store_model_insert(struct store_session *session, const struct model *model);
 /* W. Deletes a model and the checkpoints of its training; its job and history stay. STORE_CONFLICT

@@ -12,6 +12,7 @@ import pytest
 from conftest import BINARY, ENDLESS, QUICK, Server, eventually
 from stores import Existing
 from test_images import idx
+from test_payloads import MULTIPART, form, part
 from test_start import run
 
 JOBS = 10_000 if os.environ.get("SOAK") else 200
@@ -61,13 +62,16 @@ def fill(server):
     upload = server.post("/v1/datasets?name=points", raw=b"x,y\n" + b"".join(b"%d,%d\n" % (i, i * i) for i in range(40)), headers={"Content-Type": "text/csv"})
     table = server.post("/v1/datasets?name=t%C3%A4ble", raw=TABLE.encode(), headers={"Content-Type": "text/csv", "Idempotency-Key": "the table"})
     images = server.post("/v1/datasets?name=images", raw=idx(numpy.arange(1500 * 784).reshape(1500, 28, 28) % 251), headers={"Content-Type": "application/octet-stream"})
-    assert upload.status == table.status == images.status == 201, table.body
+    signs = form(part("images", idx(numpy.arange(640).reshape(40, 4, 4) % 251), "images"), part("labels", idx(numpy.arange(40) % 2), "labels"))
+    labeled = server.post("/v1/datasets?name=signs", raw=signs, headers={"Content-Type": MULTIPART})
+    assert upload.status == table.status == images.status == labeled.status == 201, table.body
     made["dataset"], made["table"] = upload.json["id"], table.json["id"]
     specs = [
         {**QUICK, "name": 'quoted " \\ \n ünï'},
         {**QUICK, "dataset": {"id": made["dataset"]}},
         {"dataset": {"id": made["table"]}, "training": {"epochs": 2}},
         {**QUICK, "training": {**QUICK["training"], "evaluate_every": 1}},
+        {"dataset": {"id": labeled.json["id"]}, "network": {"channels": [16, 16]}, "training": {"epochs": 2}},
     ]
     jobs = [server.submit(spec) for spec in specs]
     for i in range(JOBS):
@@ -131,7 +135,7 @@ def answers(server, made):
 def replay(server, made):
     """What was asked with a key before is found by it."""
     answer = server.post("/v1/jobs", {**QUICK, "name": "job 3", "seed": 3}, headers={"Idempotency-Key": "key 3"})
-    assert answer.json["id"] == made["jobs"][4 + 3]
+    assert answer.json["id"] == made["jobs"][5 + 3]
     answer = server.post("/v1/datasets?name=t%C3%A4ble", raw=TABLE.encode(), headers={"Content-Type": "text/csv", "Idempotency-Key": "the table"})
     assert answer.json["id"] == made["table"]
 
@@ -147,7 +151,7 @@ def test_there_and_back(tmp_path, place):
     before = answers(server, made)
     assert server.stop() == 0
     rows = contents(first)
-    assert len(rows["job"]) == JOBS + 4 and all(rows.values()), {table: len(found) for table, found in rows.items()}
+    assert len(rows["job"]) == JOBS + 5 and all(rows.values()), {table: len(found) for table, found in rows.items()}
     for source, target in ((first, place), (place, third)):
         done = copy(source, target)
         assert done.returncode == 0, done.stderr

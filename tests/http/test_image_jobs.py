@@ -122,7 +122,6 @@ def test_a_list_of_images_is_a_class_each(store, dataset):
 def test_what_measures_points_refuses_images(store, job):
     url = f"/v1/models/{job['id']}"
     for answer in (
-        store.get(f"{url}/evaluation"),
         store.post(f"{url}/score", {"points": [[0] * 64]}),
         store.post(f"{url}/samples", {"given": {"0": 1}}),
     ):

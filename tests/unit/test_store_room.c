@@ -146,6 +146,52 @@ Test(store_room, an_evaluation_takes_the_place_of_older_ones_only) {
     free(answer);
 }
 
+/* A judge can be trained again; of many, the newest stay, with the last bytes of each key. */
+Test(store_room, of_judges_the_newest_stay) {
+    enum { KEPT = 32, LENGTH = 1000 };
+    unsigned char judge[LENGTH];
+    char key[16];
+    void *found = NULL;
+    size_t size = 0;
+    cr_assert_eq(store_judge_get(session, "0", &found, &size), STORE_NOT_FOUND);
+    for (int i = 0; i < 2 * KEPT; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        memset(judge, 255, LENGTH);
+        cr_assert_eq(store_judge_keep(session, key, judge, LENGTH), STORE_OK);
+        memset(judge, i, LENGTH);
+        cr_assert_eq(store_judge_keep(session, key, judge, LENGTH), STORE_OK);
+    }
+    for (int i = 0; i < 2 * KEPT; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        const enum store_status status = store_judge_get(session, key, &found, &size);
+        cr_assert_eq(status, i < KEPT ? STORE_NOT_FOUND : STORE_OK, "%d", i);
+        memset(judge, i, LENGTH);
+        if (status == STORE_OK)
+            cr_assert(size == LENGTH && memcmp(found, judge, LENGTH) == 0);
+        free(found);
+    }
+}
+
+/* They leave the room to what cannot be computed again, and take none from it. */
+Test(store_room, a_judge_takes_the_place_of_evaluations_only) {
+    char id[40], key[16];
+    unsigned char *judge = calloc(LIMIT, 1);
+    int count = 0;
+    limit_store();
+    cr_assert_eq(train(true, id), STORE_OK);
+    for (enum store_status status = STORE_OK; status == STORE_OK; count += status == STORE_OK) {
+        snprintf(key, sizeof key, "%d", count);
+        status = store_judge_keep(session, key, judge, MIB);
+        cr_assert(status == STORE_OK || status == STORE_OVER_LIMIT);
+    }
+    cr_assert_geq(count, 8);
+    cr_assert(has_checkpoint(id));
+    cr_assert_eq(store_judge_keep(session, "large", judge, LIMIT), STORE_OVER_LIMIT);
+    for (int i = 0; i < 4; i++) /* of 6 MiB each, for which judges go */
+        cr_assert_eq(train(true, id), STORE_OK);
+    free(judge);
+}
+
 /* The keys of a job that is resumed again and again: only the newest count. */
 Test(store_room, of_the_replays_of_a_job_the_newest_stay) {
     char id[40], key[16], found[ID_LENGTH + 1];

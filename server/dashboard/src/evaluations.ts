@@ -18,6 +18,8 @@ export interface Metric {
 }
 /** How good the samples are as a synthetic table. */
 export type TableReport = NonNullable<components["schemas"]["Evaluation"]["table"]>;
+/** How good they are as images. */
+type ImageReport = NonNullable<components["schemas"]["Evaluation"]["images"]>;
 interface Evaluation {
   epoch: number;
   metrics: Record<string, Metric>; // empty if the data set no longer exists
@@ -25,6 +27,9 @@ interface Evaluation {
 }
 
 export const METRICS: [string, string][] = [
+  ["fld", "Fréchet distance"],
+  ["accuracy", "right label"],
+  ["nearest", "nearest training image"],
   ["curve_distance", "distance to the curve"],
   ["energy_distance", "energy distance"],
   ["sliced_wasserstein", "sliced Wasserstein"],
@@ -92,19 +97,23 @@ async function ask(run: Job): Promise<void> {
       n: number;
       metrics: Record<string, Measure | null>;
       table: TableReport | null;
+      images: ImageReport | null;
     }>(url(`/v1/models/${run.id}/evaluation`, { n: POINTS }));
     table = answer.table;
+    const { fld, accuracy, nearest } = answer.images ?? {};
+    const ofImages: Record<string, Measure | undefined> = { fld, accuracy, nearest };
     for (const [name] of METRICS) {
-      const measure = answer.metrics[name];
+      const measure = answer.metrics[name] ?? ofImages[name];
       const value = measure?.value ?? measure?.mean;
       if (typeof value === "number") metrics[name] = { value, floor: measure?.floor ?? null };
     }
-    noteEvaluation(run.id, epoch, {
-      n: answer.n,
-      curve_distance: metrics.curve_distance ?? null,
-      energy_distance: metrics.energy_distance ?? null,
-      coverage: metrics.coverage ?? null,
-    });
+    if (!answer.images)
+      noteEvaluation(run.id, epoch, {
+        n: answer.n,
+        curve_distance: metrics.curve_distance ?? null,
+        energy_distance: metrics.energy_distance ?? null,
+        coverage: metrics.coverage ?? null,
+      });
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 409) throw error;
   }

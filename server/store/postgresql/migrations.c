@@ -7,6 +7,7 @@ EMBED(postgresql_arithmetic_23, "migrations/postgresql/0023_arithmetic.sql");
 EMBED(postgresql_reports_24, "migrations/postgresql/0024_reports.sql");
 EMBED(postgresql_nodes_25, "migrations/postgresql/0025_nodes.sql");
 EMBED(postgresql_images_26, "migrations/postgresql/0026_images.sql");
+EMBED(postgresql_judges_27, "migrations/postgresql/0027_judges.sql");
 
 const struct migration postgresql_migrations[] = {
     {22, "0022_schema.sql", postgresql_schema_22, true},
@@ -14,6 +15,7 @@ const struct migration postgresql_migrations[] = {
     {24, "0024_reports.sql", postgresql_reports_24, false},
     {25, "0025_nodes.sql", postgresql_nodes_25, true},
     {26, "0026_images.sql", postgresql_images_26, true},
+    {27, "0027_judges.sql", postgresql_judges_27, false},
 };
 const int postgresql_migration_count =
     sizeof postgresql_migrations / sizeof postgresql_migrations[0];

@@ -9,6 +9,7 @@ EMBED(arithmetic_23, "migrations/sqlite/0023_arithmetic.sql");
 EMBED(reports_24, "migrations/sqlite/0024_reports.sql");
 EMBED(nodes_25, "migrations/sqlite/0025_nodes.sql");
 EMBED(images_26, "migrations/sqlite/0026_images.sql");
+EMBED(judges_27, "migrations/sqlite/0027_judges.sql");
 
 const struct migration sqlite_migrations[] = {
     {20, "0020_schema.sql", schema_20},
@@ -18,5 +19,6 @@ const struct migration sqlite_migrations[] = {
     {24, "0024_reports.sql", reports_24},
     {25, "0025_nodes.sql", nodes_25},
     {26, "0026_images.sql", images_26},
+    {27, "0027_judges.sql", judges_27},
 };
 const int sqlite_migration_count = sizeof sqlite_migrations / sizeof sqlite_migrations[0];

@@ -32,8 +32,9 @@ export function Quality() {
           </span>
         )}
         <small>
-          Lower is better, except for coverage. The floor is what two draws of the data score against each
-          other.
+          {known?.metrics.nearest
+            ? "Lower is better, except for right labels. The floor is what real images get."
+            : "Lower is better, except for coverage. The floor is what two draws of the data score against each other."}
         </small>
       </caption>
       <thead>
