@@ -172,9 +172,12 @@ test("the checkpoints are shown side by side", async () => {
   const { items } = await server.api(`/v1/models/${id}/checkpoints`);
   const count = Math.min(8, items.length);
   assert.ok(count > 2);
-  await until(async () => byClass(await kinds(page)).every((line) => line.length === count), "one image of each");
-  const last = byClass(await kinds(page)).map((line) => line.at(-1));
-  assert.deepEqual(last, NAMES);
+  const drawn = async () => byClass(await kinds(page));
+  await until(async () => (await drawn()).map((line) => line.length).join() === [count, count].join(), "one image of each");
+  assert.deepEqual(
+    (await drawn()).map((line) => line.at(-1)),
+    NAMES,
+  );
   await close(page);
 });
 

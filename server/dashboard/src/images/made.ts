@@ -25,10 +25,11 @@ let kept = { of: "", images: new Map<number, Trajectory>() };
 /** The first images of each checkpoint, from the oldest to the newest. */
 export const made = resource<Trajectory[]>(() => {
   const run = job.value;
-  if (kind.value !== "images" || tab.value !== "checkpoints" || !hasModel(run)) return null;
+  const list = thinned(epochs()); // none until their list is loaded
+  if (kind.value !== "images" || tab.value !== "checkpoints" || !hasModel(run) || list.length === 0)
+    return null;
   const { seed, sampler, steps, guidance, class: place, clip } = view.value;
   const of = [run.id, seed, sampler, steps, guidance, place, clip].join("/");
-  const list = thinned(epochs());
   const n = place < 0 ? Math.min(IMAGES, classesOf(run).length || IMAGES) : IMAGES;
   const request = { ...DEFAULTS, n, seed, sampler, steps, guidance, class: place, clip };
   return {

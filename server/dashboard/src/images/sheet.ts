@@ -53,85 +53,126 @@ function strip(tiles: Tile[], shape: Shape): HTMLCanvasElement {
   return canvas;
 }
 
-/** How many times larger than its pixels an image is, if so many are beside and below each other. */
-function scaleIn(box: Box, across: number, down: number, [height, width]: Shape, gap: number): number {
-  return Math.max(0, Math.min((box.width / across - gap) / width, (box.height / down - gap) / height));
-}
-
 interface Names {
   rows: string[];
   columns: string[];
 }
 
+/** Where the tiles are, in pixels of the screen. */
+interface Layout {
+  names: Names;
+  isTurned: boolean; // whether lines are columns
+  left: number;
+  top: number;
+  width: number; // of a tile
+  height: number;
+  scale: number; // how many times larger than its pixels an image is
+  room: number; // for the names of the rows
+}
+
 /** The room within a box that names at the left and at the top leave. */
-function inside(context: CanvasRenderingContext2D, box: Box, names: Names, px: number): Box {
+function inside(context: CanvasRenderingContext2D, box: Box, names: Names): Box {
+  const px = devicePixelRatio;
   const widths = names.rows.map((name) => context.measureText(name).width);
   const left = Math.min(box.width / 4, Math.max(0, ...widths) + (names.rows.some(Boolean) ? 8 * px : 0));
   const top = names.columns.some(Boolean) ? (FONT + 6) * px : 0;
   return { left: box.left + left, top: box.top + top, width: box.width - left, height: box.height - top };
 }
 
-/** Draws a sheet in the middle of a box, both in pixels of the screen. */
-export function drawSheet(
-  context: CanvasRenderingContext2D,
-  box: Box,
-  sheet: Sheet,
-  colors: { text: string; accent: string },
-): void {
-  const px = devicePixelRatio;
-  const { shape, lines, heads } = sheet;
-  const most = Math.max(1, ...lines.map(({ tiles }) => tiles.length));
-  const title = sheet.title ? TITLE * px : 0;
-  const free = { ...box, top: box.top + title, height: box.height - title };
-  context.font = `${Math.round(FONT * px)}px system-ui, sans-serif`;
-  context.fillStyle = colors.text;
-  if (sheet.title) context.fillText(sheet.title, box.left, box.top + (FONT + 2) * px, box.width);
-
-  const upright: Names = { rows: lines.map(({ name }) => name), columns: heads };
-  const turned: Names = { rows: heads, columns: upright.rows };
-  const gap = GAP * px;
-  const rooms = [upright, turned].map((names) => inside(context, free, names, px)) as [Box, Box];
-  const scales = [
-    scaleIn(rooms[0], most, lines.length, shape, gap),
-    sheet.fixed ? 0 : scaleIn(rooms[1], lines.length, most, shape, gap),
-  ] as const;
-  const isTurned = scales[1] > scales[0];
-  const [room, names, raw] = isTurned ? [rooms[1], turned, scales[1]] : [rooms[0], upright, scales[0]];
+/** The layout with so many tiles beside and below each other. */
+function arrange(context: CanvasRenderingContext2D, box: Box, sheet: Sheet, isTurned: boolean): Layout {
+  const upright: Names = { rows: sheet.lines.map(({ name }) => name), columns: sheet.heads };
+  const names = isTurned ? { rows: upright.columns, columns: upright.rows } : upright;
+  const most = Math.max(1, ...sheet.lines.map(({ tiles }) => tiles.length));
+  const [across, down] = isTurned ? [sheet.lines.length, most] : [most, sheet.lines.length];
+  const free = inside(context, box, names);
+  const gap = GAP * devicePixelRatio;
+  const [rows, columns] = sheet.shape;
+  const raw = Math.max(0, Math.min((free.width / across - gap) / columns, (free.height / down - gap) / rows));
   const scale = raw >= 2 ? Math.floor(2 * raw) / 2 : raw; // so that the pixels are equally large, or nearly
-  const [across, down] = isTurned ? [lines.length, most] : [most, lines.length];
-  const [height, width] = [Math.max(1, shape[0] * scale), Math.max(1, shape[1] * scale)];
-  const left = Math.round(room.left + (room.width - across * (width + gap)) / 2);
-  const top = Math.round(room.top + (room.height - down * (height + gap)) / 2);
-  const place = (line: number, i: number): [number, number] =>
-    isTurned
-      ? [left + line * (width + gap), top + i * (height + gap)]
-      : [left + i * (width + gap), top + line * (height + gap)];
+  const [width, height] = [Math.max(1, columns * scale), Math.max(1, rows * scale)];
+  return {
+    ...{ names, isTurned, width, height, scale, room: free.left - box.left },
+    left: Math.round(free.left + (free.width - across * (width + gap)) / 2),
+    top: Math.round(free.top + (free.height - down * (height + gap)) / 2),
+  };
+}
 
+function drawTiles(context: CanvasRenderingContext2D, { lines, shape }: Sheet, layout: Layout): void {
+  const { isTurned, left, top, width, height } = layout;
+  const gap = GAP * devicePixelRatio;
+  const [rows, columns] = shape;
   const pixels = strip(
     lines.flatMap(({ tiles }) => tiles),
     shape,
   );
-  context.imageSmoothingEnabled = scale < 1;
+  context.imageSmoothingEnabled = layout.scale < 1;
   let number = 0;
   for (const [line, { tiles }] of lines.entries())
     for (let i = 0; i < tiles.length; i++, number++) {
-      const [x, y] = place(line, i);
-      context.drawImage(pixels, 0, number * shape[0], shape[1], shape[0], x, y, width, height);
+      const [column, row] = isTurned ? [line, i] : [i, line];
+      const [x, y] = [left + column * (width + gap), top + row * (height + gap)];
+      context.drawImage(pixels, 0, number * rows, columns, rows, x, y, width, height);
     }
+}
 
-  const isMarked = (at: number, side: Names["rows"]) => side === heads && at === sheet.current;
+const NARROWEST = 0.8; // how much a name may be squeezed
+
+/** A name, or as much of its beginning as fits. */
+function cut(context: CanvasRenderingContext2D, name: string, room: number): string {
+  const fits = (text: string) => context.measureText(text).width * NARROWEST <= room;
+  let text = name;
+  for (let length = name.length - 1; length > 0 && !fits(text); length--) text = `${name.slice(0, length)}…`;
+  return text;
+}
+
+/** Times that would touch each other are left out, but for every second or third one. */
+function everyOf(context: CanvasRenderingContext2D, heads: string[], room: number): number {
+  return Math.max(1, Math.ceil(Math.max(...heads.map((head) => context.measureText(head).width)) / room));
+}
+
+function drawNames(context: CanvasRenderingContext2D, sheet: Sheet, layout: Layout, colors: Colors): void {
+  const { names, left, top, width, height, room } = layout;
+  const px = devicePixelRatio;
+  const gap = GAP * px;
+  const ink = (list: string[], at: number) =>
+    list === sheet.heads && at === sheet.current ? colors.accent : colors.text;
   context.textBaseline = "middle";
   context.textAlign = "right";
   for (const [at, name] of names.rows.entries()) {
-    context.fillStyle = isMarked(at, names.rows) ? colors.accent : colors.text;
-    context.fillText(name, left - 6 * px, top + at * (height + gap) + height / 2, room.left - box.left);
+    context.fillStyle = ink(names.rows, at);
+    const y = top + at * (height + gap) + height / 2;
+    context.fillText(cut(context, name, room), left - 6 * px, y, room);
   }
   context.textBaseline = "bottom";
   context.textAlign = "center";
+  const every = sheet.fixed ? everyOf(context, names.columns.slice(1), width) : 1;
   for (const [at, name] of names.columns.entries()) {
-    context.fillStyle = isMarked(at, names.columns) ? colors.accent : colors.text;
-    context.fillText(name, left + at * (width + gap) + width / 2, top - 4 * px, width + gap);
+    if (at % every > 0) continue;
+    context.fillStyle = ink(names.columns, at);
+    const x = left + at * (width + gap) + width / 2;
+    context.fillText(cut(context, name, every * width), x, top - 4 * px, every * width);
   }
   context.textBaseline = "alphabetic";
   context.textAlign = "left";
+}
+
+interface Colors {
+  text: string;
+  accent: string;
+}
+
+/** Draws a sheet in the middle of a box, both in pixels of the screen. Lines are rows, or columns if that leaves more room. */
+export function drawSheet(context: CanvasRenderingContext2D, box: Box, sheet: Sheet, colors: Colors): void {
+  const px = devicePixelRatio;
+  context.font = `${Math.round(FONT * px)}px system-ui, sans-serif`;
+  context.fillStyle = colors.text;
+  if (sheet.title) context.fillText(sheet.title, box.left, box.top + (FONT + 2) * px, box.width);
+  const title = sheet.title ? TITLE * px : 0;
+  const free = { ...box, top: box.top + title, height: box.height - title };
+  const upright = arrange(context, free, sheet, false);
+  const turned = arrange(context, free, sheet, true);
+  const layout = !sheet.fixed && turned.scale > upright.scale ? turned : upright;
+  drawTiles(context, sheet, layout);
+  drawNames(context, sheet, layout, colors);
 }

@@ -59,7 +59,7 @@ export function samplesSheet(t: Trajectory, run: Job, which: Which, position: nu
 }
 
 const STRIP = 11; // frames of a film strip
-const STRIP_LINES = 10;
+const STRIP_LINES = 10; // if it has the stage alone, without a title
 
 /** One image of each class in some of its frames, from noise to data. */
 export function stepsSheet(t: Trajectory, run: Job, which: Which, position: number, title: string): Sheet {
@@ -71,7 +71,7 @@ export function stepsSheet(t: Trajectory, run: Job, which: Which, position: numb
   const chosen = hasNames
     ? groups.map(({ name, members }) => ({ name, i: members[0]! }))
     : Array.from({ length: Math.min(6, t.n) }, (_, i) => ({ name: "", i }));
-  const lines = chosen.slice(0, STRIP_LINES).map(({ name, i }) => ({
+  const lines = chosen.slice(0, title ? STRIP_LINES / 2 : STRIP_LINES).map(({ name, i }) => ({
     name,
     tiles: frames.map((frame) => tileAt(t, which, i, frame)),
   }));
@@ -81,7 +81,7 @@ export function stepsSheet(t: Trajectory, run: Job, which: Which, position: numb
     title,
     shape: shapeIn(run),
     lines,
-    heads: frames.map((frame, k) => `${k === 0 ? "t = " : ""}${t.timesteps[frame]}`),
+    heads: frames.map((frame) => String(t.timesteps[frame])),
     current: distances.indexOf(Math.min(...distances)),
     fixed: true,
   };
