@@ -127,8 +127,8 @@ static void read_pair(const struct field *field, const cJSON *value, int pair[2]
         return;
     }
     for (int i = 0; i < 2; i++) {
-        const cJSON *number = i == 0 ? value->child : value->child->next;
-        if (cJSON_IsNumber(number) && in_range(field, number->valuedouble))
+        const cJSON *number = cJSON_GetArrayItem(value, i);
+        if (number && cJSON_IsNumber(number) && in_range(field, number->valuedouble))
             pair[i] = (int)number->valuedouble;
         else
             wrong_range(field, arena_format(wrong->arena, "%s/%d", pointer, i), wrong);

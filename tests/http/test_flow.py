@@ -256,9 +256,10 @@ def test_datasets(server):
     names = [item["id"] for item in listed["items"]]
     assert names[:3] == ["spiral", "moons", "s_curve"] and len(names) >= 16 and len(set(names)) == len(names)
     for item in listed["items"]:
-        assert server.get("/v1/datasets/" + item["id"]).json == item and item["dim"] == 2
+        is_image = item["id"] == "digits"
+        assert server.get("/v1/datasets/" + item["id"]).json == item and item["dim"] == (28 * 28 if is_image else 2)
         draw = server.get(f"/v1/datasets/{item['id']}/points?n=50&seed=4").json
-        assert draw["n"] == 50 and len(draw["points"]) == 50 and draw["labels"] is None
+        assert draw["n"] == 50 and len(draw["points"]) == 50 and (draw["labels"] is None) != is_image
         more = server.get(f"/v1/datasets/{item['id']}/points?n=60&seed=4").json
         assert more["points"][:50] == draw["points"]
         assert not item["has_distance"] or all(-1 <= value <= 1 for point in draw["points"] for value in point)
