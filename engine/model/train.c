@@ -368,16 +368,19 @@ static void finish_part(void *argument, int part) {
                              &trainer->workspace, part, team_size(trainer), trainer->gradients);
 }
 
-/* The loss summed over the points of a chunk; if its weight is not 0, also the gradient. */
-static double chunk_run(struct chunk *chunk) {
-    double sum = 0;
+/* Adds the losses of the points of a chunk to `sum`; if its weight is not 0, also computes the gradient. How
+ * many images are in a chunk depends on the number of threads, so their losses are one sum whatever the
+ * chunks; those of points are summed chunk by chunk, as they always were. */
+static double chunk_run(struct chunk *chunk, double before) {
+    const bool has_images = network_has_images(&chunk->trainer->network);
+    double sum = has_images ? before : 0;
     assert(chunk->n <= chunk->trainer->rows && chunk->n <= chunk->trainer->workspace.rows);
     run_parts(chunk->trainer, chunk_rows_part, chunk);
     for (size_t i = 0; i < chunk->n; i++)
         sum += chunk->trainer->row_losses[i];
     if (chunk->weight > 0)
         run_parts(chunk->trainer, chunk_weights_part, chunk);
-    return sum;
+    return has_images ? sum : before + sum;
 }
 
 /* Gradient of the mean loss over the first n points of the batch, and that loss. */
@@ -408,7 +411,7 @@ static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_
             .is_first = first == 0,
             .weight = (float)(1 / (double)count),
         };
-        sum += chunk_run(&chunk);
+        sum = chunk_run(&chunk, sum);
     }
     if (status == DN_OK)
         run_parts(trainer, finish_part, trainer);
@@ -445,7 +448,7 @@ enum dn_status trainer_loss(struct dn_trainer *trainer, const struct noised *set
                               .t = set->t + first,
                               .slots = trainer->slots,
                               .n = rows};
-        sum += chunk_run(&chunk);
+        sum = chunk_run(&chunk, sum);
     }
     *loss = set->n == 0 ? NAN : sum / (double)noised_count_free(set, set->n, trainer->dim);
     return status;
