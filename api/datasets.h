@@ -9,7 +9,7 @@
 #include "api/table/column.h"
 #include "engine/denoise.h"
 #include "server/http/http.h"
-#include "server/store/store.h"
+#include "server/store/datasets.h"
 
 /* An uploaded data set as JSON. */
 void dataset_write(const struct dataset *dataset, struct json_writer *json);

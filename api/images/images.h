@@ -11,7 +11,6 @@
 #include "api/contract/json.h"
 #include "api/upload/label.h"
 #include "engine/denoise.h"
-#include "server/store/store.h"
 
 enum {
     IMAGES_SIDE_STEP = 4, /* heights and widths are multiples of this, */

@@ -7,6 +7,7 @@
 #include "api/images/images.h"
 #include "api/upload/payload.h"
 #include "server/http/http.h"
+#include "server/store/datasets.h"
 
 /* Reads the images of an opened payload, to be freed with images_clear. False: the error is
  * already the response. */

@@ -8,6 +8,7 @@
 #include "api/table/cells.h"
 #include "api/table/column_json.h"
 #include "server/jobs/estimate.h"
+#include "server/store/datasets.h"
 
 /* The uploads of a job, in the form that the engine takes. */
 struct uploads {

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/store/datasets.h"
 #include "server/store/sql.h"
 
 void dataset_clear(struct dataset *dataset) {

@@ -10,6 +10,7 @@
 #include "server/base/counters.h"
 #include "server/base/log.h"
 #include "server/service.h"
+#include "server/store/datasets.h"
 #include "server/store/nodes.h"
 #include "tests/fuzz/fuzz.h"
 
