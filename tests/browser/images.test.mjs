@@ -181,6 +181,19 @@ test("the checkpoints are shown side by side", async () => {
   await close(page);
 });
 
+test("the quality of images stands there, and which classes are seen in them", async () => {
+  const page = await open(server, `#job=${id}`, CALM);
+  const { images } = await server.api(`/v1/models/${id}/evaluation?n=500`);
+  const cells = page.locator(".confusion tbody td");
+  await cells.first().waitFor();
+  const seen = await cells.evaluateAll((all) => all.map((cell) => Number(cell.textContent)));
+  assert.deepEqual(seen, images.confusion.flat());
+  assert.equal(seen.reduce((sum, count) => sum + count), images.n);
+  const metrics = await page.locator(".quality tbody th").allTextContents();
+  assert.deepEqual(metrics, ["Fréchet distance", "right label", "nearest training image"]);
+  await close(page);
+});
+
 test("the data are shown instead, and while a run waits", async () => {
   const page = await open(server, `#job=${id}`, CALM);
   await until(async () => (await grays(page)) > 3, "what the model draws is not quite black or white");

@@ -3,7 +3,6 @@
 import { effect, signal } from "@preact/signals";
 import type { components } from "contract";
 import { ApiError, base, getJson, type Job, url } from "./api";
-import { shapeOf } from "./data";
 import { connection } from "./events";
 import { hasModel, isOver, noteEvaluation, say } from "./runs";
 
@@ -24,6 +23,7 @@ interface Evaluation {
   epoch: number;
   metrics: Record<string, Metric>; // empty if the data set no longer exists
   table: TableReport | null; // null if it is no table, or if the data set no longer exists
+  confusion: number[][] | null; // of images with classes: how many drawn of each are seen as each
 }
 
 export const METRICS: [string, string][] = [
@@ -57,8 +57,7 @@ export const evaluationOf = (run: Job): Evaluation | undefined => {
   return known?.epoch === run.progress.epoch ? known : undefined;
 };
 
-/** The metrics are distances of points, which images do not have. */
-export const canEvaluate = (run: Job): boolean => isOver(run) && hasModel(run) && !shapeOf(run);
+export const canEvaluate = (run: Job): boolean => isOver(run) && hasModel(run);
 
 const alone = async (work: () => Promise<void>): Promise<void> => {
   await (navigator.locks ? navigator.locks.request(LOCK, work) : work());
@@ -91,6 +90,7 @@ export function evaluateUnasked(run: Job): void {
 async function ask(run: Job): Promise<void> {
   const metrics: Record<string, Metric> = {};
   let table: TableReport | null = null;
+  let confusion: number[][] | null = null;
   const { epoch } = run.progress;
   try {
     const answer = await getJson<{
@@ -100,6 +100,7 @@ async function ask(run: Job): Promise<void> {
       images: ImageReport | null;
     }>(url(`/v1/models/${run.id}/evaluation`, { n: POINTS }));
     table = answer.table;
+    confusion = answer.images?.confusion ?? null;
     const { fld, accuracy, nearest } = answer.images ?? {};
     const ofImages: Record<string, Measure | undefined> = { fld, accuracy, nearest };
     for (const [name] of METRICS) {
@@ -117,5 +118,5 @@ async function ask(run: Job): Promise<void> {
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 409) throw error;
   }
-  evaluations.value = { ...evaluations.value, [run.id]: { epoch, metrics, table } };
+  evaluations.value = { ...evaluations.value, [run.id]: { epoch, metrics, table, confusion } };
 }

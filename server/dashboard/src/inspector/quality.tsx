@@ -7,12 +7,10 @@ import { job } from "../runs";
 import { verdictOf } from "../runs/verdict";
 import { isSettled } from "../stage/subject";
 
+const Confusion = lazy((parts) => parts.Confusion);
 const TableQuality = lazy((parts) => parts.TableQuality);
 
-export function Quality() {
-  useSignalEffect(() => {
-    if (job.value && isSettled() && keyState.value === "none") evaluateUnasked(job.value);
-  });
+function Metrics() {
   const known = job.value && evaluationOf(job.value);
   const rows = METRICS.flatMap(([name, label]) => {
     const metric = known?.metrics[name];
@@ -54,5 +52,18 @@ export function Quality() {
         ))}
       </tbody>
     </table>
+  );
+}
+
+export function Quality() {
+  useSignalEffect(() => {
+    if (job.value && isSettled() && keyState.value === "none") evaluateUnasked(job.value);
+  });
+  const known = job.value && evaluationOf(job.value);
+  return (
+    <>
+      <Metrics />
+      {known?.confusion && <Confusion />}
+    </>
   );
 }

@@ -1,5 +1,6 @@
 // The second file of the page: what tables and images need, and what is rarely opened. It is loaded when the first of these parts is shown.
 
+export { Confusion } from "../images/confusion";
 export { ImageStage } from "../images/stage";
 export { NodeTable } from "../nodes/table";
 export { Results } from "../results/results";
