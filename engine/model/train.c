@@ -54,8 +54,8 @@ static int team_size(const struct dn_trainer *trainer) {
     return trainer->team ? trainer->team->size : 1;
 }
 
-static void run_parts(struct dn_trainer *trainer, void (*work)(void *argument, int part),
-                      void *argument) {
+void trainer_run_parts(struct dn_trainer *trainer, void (*work)(void *argument, int part),
+                       void *argument) {
     if (trainer->team)
         trainer->team->run(trainer->team, work, argument);
     else
@@ -76,7 +76,7 @@ void trainer_draw_points(struct dn_trainer *trainer, int epoch) {
     if (!has_ranks(&trainer->spec) || trainer->drawn == epoch)
         return;
     trainer->drawn = epoch;
-    run_parts(trainer, draw_part, trainer);
+    trainer_run_parts(trainer, draw_part, trainer);
 }
 
 /* Validation points keep one place in the intervals of their values. */
@@ -221,7 +221,8 @@ size_t trainer_bytes(const struct dn_spec *spec) {
            noised_bytes(spec, trainer.validation.n) + schedule_bytes(spec->diffusion.timesteps) +
            network_bytes(network) + optimizer_bytes(network->size, &spec->training) +
            time_rows_bytes(network, (int)trainer.most, (int)trainer.batch.n) +
-           workspace_bytes(network, trainer.rows, true);
+           workspace_bytes(network, trainer.rows, true) +
+           (network_has_images(network) ? trainer_images_bytes(&trainer) : 0);
 }
 
 static void trainer_weigh(struct dn_trainer *trainer) {
@@ -252,7 +253,10 @@ static enum dn_status trainer_make(struct dn_trainer *trainer, const struct dn_s
         (status = time_rows_init(&trainer->times, &trainer->network, (int)trainer->most,
                                  (int)trainer->batch.n, error)) != DN_OK)
         return status;
-    return workspace_init(&trainer->workspace, &trainer->network, trainer->rows, true, error);
+    status = workspace_init(&trainer->workspace, &trainer->network, trainer->rows, true, error);
+    return status == DN_OK && network_has_images(&trainer->network)
+               ? trainer_images_init(trainer, error)
+               : status;
 }
 
 static enum dn_status trainer_new(const struct dn_spec *spec, const struct dn_data *data,
@@ -300,6 +304,7 @@ enum dn_status dn_trainer_new(const struct dn_spec *spec, const struct dn_data *
 void dn_trainer_free(struct dn_trainer *trainer) {
     if (!trainer)
         return;
+    trainer_images_clear(trainer);
     workspace_clear(&trainer->workspace);
     time_rows_clear(&trainer->times);
     optimizer_clear(&trainer->optimizer);
@@ -375,11 +380,11 @@ static double chunk_run(struct chunk *chunk, double before) {
     const bool has_images = network_has_images(&chunk->trainer->network);
     double sum = has_images ? before : 0;
     assert(chunk->n <= chunk->trainer->rows && chunk->n <= chunk->trainer->workspace.rows);
-    run_parts(chunk->trainer, chunk_rows_part, chunk);
+    trainer_run_parts(chunk->trainer, chunk_rows_part, chunk);
     for (size_t i = 0; i < chunk->n; i++)
         sum += chunk->trainer->row_losses[i];
     if (chunk->weight > 0)
-        run_parts(chunk->trainer, chunk_weights_part, chunk);
+        trainer_run_parts(chunk->trainer, chunk_weights_part, chunk);
     return has_images ? sum : before + sum;
 }
 
@@ -392,6 +397,8 @@ static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_
     enum dn_status status = DN_OK;
     double sum = 0;
     assert(n > 0 && n <= batch->n);
+    if (trainer->lanes)
+        return trainer_images_gradient(trainer, n, stop, loss, error);
     network_clear_gradients(network, trainer->gradients);
     time_rows_set(&trainer->times, network, trainer->parameters, batch->t, batch->seen, n,
                   trainer->slots);
@@ -414,7 +421,7 @@ static enum dn_status trainer_gradient(struct dn_trainer *trainer, size_t n, dn_
         sum = chunk_run(&chunk, sum);
     }
     if (status == DN_OK)
-        run_parts(trainer, finish_part, trainer);
+        trainer_run_parts(trainer, finish_part, trainer);
     *loss = sum / (double)count;
     return status;
 }

@@ -22,6 +22,13 @@ struct position {
     struct dn_epoch last; /* result of the last epoch; zero before the first */
 };
 
+/* What a thread has for itself when it trains on images. */
+struct train_lane {
+    struct time_rows times;
+    struct workspace workspace;
+    int32_t *slots; /* of the images of a group */
+};
+
 struct dn_trainer {
     struct dn_spec spec;
     int dim;
@@ -51,6 +58,11 @@ struct dn_trainer {
     struct time_rows times;
     struct workspace workspace;
 
+    /* for images only (train_images.c) */
+    struct train_lane *lanes; /* [threads] */
+    float *group_gradients;   /* [groups][network.size] */
+    double *image_losses;     /* [batch.n] */
+
     struct position at;
     int ordered; /* epoch that `order` belongs to; -1: none yet */
     float *best; /* [network.size] the weights with the lowest validation loss so far; NULL
@@ -69,6 +81,19 @@ enum dn_status trainer_loss(struct dn_trainer *trainer, const struct noised *set
 
 /* Writes training point i, in model units, to x [dim]. */
 void trainer_point(const struct dn_trainer *trainer, size_t i, float *x);
+
+/* Calls work(argument, part) for each part of the team, or for part 0 without one. */
+void trainer_run_parts(struct dn_trainer *trainer, void (*work)(void *argument, int part),
+                       void *argument);
+
+/* The part of a trainer that is for images, in train_images.c. trainer_images_clear also clears what
+ * trainer_images_init left unfinished. The gradient of the mean loss over the first n images of the batch,
+ * and that loss. */
+size_t trainer_images_bytes(const struct dn_trainer *trainer);
+enum dn_status trainer_images_init(struct dn_trainer *trainer, struct dn_error *error);
+void trainer_images_clear(struct dn_trainer *trainer);
+enum dn_status trainer_images_gradient(struct dn_trainer *trainer, size_t n, dn_stop_flag *stop,
+                                       double *loss, struct dn_error *error);
 
 /* With ranks, draws the points of an epoch, unless they are there. */
 void trainer_draw_points(struct dn_trainer *trainer, int epoch);

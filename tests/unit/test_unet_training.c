@@ -146,7 +146,7 @@ static void run_parts(struct dn_team *team, void (*work)(void *argument, int par
         work(argument, part);
 }
 
-Test(unet_training, any_team_and_any_resumption_end_in_the_same_bytes, .timeout = 600) {
+static void check_same_bytes(int batch_size) {
     static struct set set;
     static const int sizes[] = {1, 2, 5};
     struct state expected = {0};
@@ -157,6 +157,7 @@ Test(unet_training, any_team_and_any_resumption_end_in_the_same_bytes, .timeout 
             struct dn_spec spec = spec_of(CLASSES);
             struct dn_epoch last;
             spec.training.threads = sizes[s];
+            spec.training.batch_size = batch_size;
             spec.training.keep_best = true;
             struct dn_trainer *trainer = trainer_of(&spec, &set);
             dn_trainer_use_team(trainer, &team);
@@ -184,6 +185,12 @@ Test(unet_training, any_team_and_any_resumption_end_in_the_same_bytes, .timeout 
             dn_trainer_free(trainer);
         }
     free(expected.bytes);
+}
+
+/* Of batches with several images for each group and thread, and with fewer images than groups. */
+Test(unet_training, any_team_and_any_resumption_end_in_the_same_bytes, .timeout = 600) {
+    check_same_bytes(40);
+    check_same_bytes(5);
 }
 
 /* ------------------------------------------------------------------ models */
