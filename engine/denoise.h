@@ -82,7 +82,7 @@ enum dn_pattern {
     DN_LETTERS,
     DN_ROSE,
     DN_LISSAJOUS,
-    DN_PATTERN_COUNT, /* of the patterns of points */
+    DN_PATTERN_COUNT,             /* of the patterns of points */
     DN_DIGITS = DN_PATTERN_COUNT, /* images: dn_digits_draw */
     DN_BUILTIN_COUNT
 };
@@ -106,8 +106,8 @@ enum dn_lr_schedule { DN_LR_CONSTANT, DN_LR_COSINE, DN_LR_LINEAR };
 /* Limits on a spec; dn_spec_check enforces them. */
 enum {
     DN_MAX_POINTS = 1000000,
-    DN_MAX_DIM = 64, /* of a point */
-    DN_MAX_SIDE = 64, /* of an image */
+    DN_MAX_DIM = 64,                               /* of a point */
+    DN_MAX_SIDE = 64,                              /* of an image */
     DN_MAX_VALUES = DN_MAX_SIDE * DN_MAX_SIDE * 3, /* of an image */
     DN_MAX_CLASSES = 64,
     DN_MIN_CHANNELS = 16,
@@ -414,6 +414,8 @@ enum dn_status dn_model_load(const void *bytes, size_t size, struct dn_model **o
  *          layers.l.time.weight V [H][H], layers.l.time.bias v [H], and s(t) [H] is
  *          network_sinusoid(H, t, r) of engine/network/network.h
  *     With classes, e_l has a row of layers.l.label.weight [classes + 1][H] added (last: no label).
+ *
+ * Those of a U-Net, with the shapes of Conv2d and ConvTranspose2d, too, are in engine/network/unet.h.
  *
  * If the process reaches noise, the moments of the training data follow, in model units, with which
  * samplers restore the variance that estimates leave out (engine/diffusion/moments.h):

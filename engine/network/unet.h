@@ -26,7 +26,8 @@
  * Determinism: the forward pass and the gradients of activations are computed image by image; gradients of
  * gains, biases, a and b are summed over the pixels of an image, then over images in order; those of a
  * convolution's weights are 16 planes, each of which one thread sums over all images in order. So any
- * split over threads and into chunks gives the same bits.
+ * split over threads and into chunks gives the same bits. Planes of images that another core has
+ * transformed are slow to read: training gives each thread whole images (engine/model/train_images.c).
  */
 #ifndef ENGINE_NETWORK_UNET_H
 #define ENGINE_NETWORK_UNET_H
@@ -70,7 +71,7 @@ struct unet_block {
 struct unet {
     int height, width, channels; /* of an image */
     int outer, inner;            /* channels C0 of level 0 and C1 of level 1 */
-    int threads;                 /* that share a chunk in training */
+    int threads;                 /* that take as many images each in training */
     int embedding;               /* E = 4 C0 */
     int down, up, block_count;   /* blocks 0..down-1 go down, up..block_count-1 go up */
     struct unet_block blocks[UNET_MAX_BLOCKS];
