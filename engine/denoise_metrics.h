@@ -1,6 +1,7 @@
 /*
- * denoise_metrics.h - the part of denoise.h that compares points with points: metrics, evaluation,
- * reports on tables, and processes without a network. Include denoise.h.
+ * denoise_metrics.h - the part of denoise.h that compares points with points, and images with images:
+ * metrics, evaluation, reports on tables and images, and processes without a network. Include
+ * denoise.h.
  */
 #ifndef DENOISE_METRICS_H
 #define DENOISE_METRICS_H
@@ -257,19 +258,21 @@ struct dn_image_report {
     /* The Frechet distance of the judge's features between generated and held-out images; the floor is
      * that of as many training images. */
     struct dn_measured fld;
-    /* The share of generated images in which the judge sees the class of their label; for the held-out
-     * images, which is what a perfect model would get. */
+    /* The share of generated images in which the judge sees the class of their label. The floor is that
+     * of the held-out images: what a perfect model would get. */
     struct dn_measured accuracy;
     /* [classes][classes], the caller's, or NULL: the number of generated images with the label of a
      * row in which the judge sees the class of a column. */
     int32_t *confusion;
-    /* The mean distance to the nearest training image (dn_images_nearest); of the held-out images. */
+    /* The mean distance to the nearest training image (dn_images_nearest); the floor is that of the
+     * held-out images. */
     struct dn_measured nearest;
     /* The share of images that are nearer to one of the training images than to one of as many
      * held-out images, as in dn_table_report: 0.5 if the model knows no more about its training images
      * than about others. The floor is the share for other training images. */
     struct dn_measured nearer_to_training;
-    /* The share of images that are equal to a training image; of the held-out images. */
+    /* The share of images that are equal to a training image; the floor is that of the held-out
+     * images. */
     struct dn_measured copies;
 };
 
