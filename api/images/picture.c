@@ -51,6 +51,14 @@ const struct field_set image_fields = {image_rows, sizeof image_rows / sizeof *i
 
 /* ------------------------------------------------------------------ which images */
 
+/* Between two parts of the work. False: the response is the error. */
+static bool go_on(struct http_exchange *exchange) {
+    pool_pause();
+    if (http_is_stopping(exchange))
+        problem(exchange, PROBLEM_STOPPING, "the server is stopping");
+    return !http_is_stopping(exchange);
+}
+
 /* How many images of each class the picture has, if there are enough: n altogether. only: the
  * class, or -1. */
 static void share(int n, int classes, int only, int most[DN_MAX_CLASSES]) {
@@ -94,7 +102,16 @@ static bool find_class(struct http_exchange *exchange, const struct picture_requ
     return found;
 }
 
-/* Reads the labels of all images. False: the response is the error. */
+/* The labels of digits from `first` on. False: the response is the error. */
+static bool draw_labels(struct http_exchange *exchange, const struct picture_request *picture) {
+    enum { BLOCK = 4096 };
+    const size_t all = (size_t)picture->row.n;
+    for (size_t i = (size_t)picture->first; i < all && go_on(exchange); i += BLOCK)
+        dn_digits_draw(picture->seed, i, all - i < BLOCK ? all - i : BLOCK, NULL, picture->all + i);
+    return !http_is_stopping(exchange);
+}
+
+/* Reads the labels of all images from `first` on. False: the response is the error. */
 static bool read_labels(struct http_exchange *exchange, struct store_session *session,
                         struct picture_request *picture) {
     if (!picture->is_digits) {
@@ -105,11 +122,9 @@ static bool read_labels(struct http_exchange *exchange, struct store_session *se
         return status == STORE_OK;
     }
     picture->all = malloc((size_t)picture->row.n * sizeof *picture->all);
-    if (picture->all)
-        dn_digits_draw(picture->seed, 0, (size_t)picture->row.n, NULL, picture->all);
-    else
+    if (!picture->all)
         problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this data set");
-    return picture->all != NULL;
+    return picture->all && draw_labels(exchange, picture);
 }
 
 /* Finds the images to show. False: the response is the error. */
@@ -134,46 +149,63 @@ static bool choose_images(struct http_exchange *exchange, struct store_session *
 
 /* ------------------------------------------------------------------ their pixels */
 
-/* Images first..first+count-1 of the data set, into pixels [count][row.dim]. */
-static enum store_status read_range(struct store_session *session,
-                                    const struct picture_request *picture, size_t first,
-                                    size_t count, uint8_t *pixels) {
-    const size_t dim = (size_t)picture->row.dim;
-    if (!picture->is_digits)
-        return store_dataset_images(session, &picture->row, first, count, pixels);
-    for (size_t i = 0; i < count; i++) {
-        pool_pause();
-        dn_digits_draw(picture->seed, first + i, 1, pixels + i * dim, NULL);
+static bool draw_digits(struct http_exchange *exchange, const struct picture_request *picture) {
+    const size_t dim = (size_t)picture->row.dim, n = (size_t)picture->n;
+    for (size_t i = 0; i < n; i++) {
+        if (!go_on(exchange))
+            return false;
+        dn_digits_draw(picture->seed, (uint64_t)picture->places[i], 1, picture->pixels + i * dim,
+                       NULL);
     }
-    return STORE_OK;
+    return true;
 }
 
-/* Reads images that lie next to each other at once. */
-static enum store_status read_pixels(struct store_session *session,
-                                     const struct picture_request *picture) {
+/* Reads what lies between the images that are wanted, too, up to this many bytes at once: the store
+ * would read them anyway, again and again. */
+enum { NEAR_BYTES = 1 << 20 };
+
+static bool read_near(struct http_exchange *exchange, struct store_session *session,
+                      const struct picture_request *picture, uint8_t *near) {
     const size_t dim = (size_t)picture->row.dim, n = (size_t)picture->n;
-    enum store_status status = STORE_OK;
-    for (size_t i = 0, next; i < n && status == STORE_OK; i = next) {
+    for (size_t i = 0, next; i < n; i = next) {
         const size_t from = (size_t)picture->places[i];
-        for (next = i + 1; next < n && (size_t)picture->places[next] == from + next - i;)
+        for (next = i + 1; next < n && (size_t)picture->places[next] - from < NEAR_BYTES / dim;)
             next++;
-        status = read_range(session, picture, from, next - i, picture->pixels + i * dim);
+        const size_t count = (size_t)picture->places[next - 1] - from + 1;
+        const enum store_status status =
+            store_dataset_images(session, &picture->row, from, count, near);
+        if (status != STORE_OK)
+            answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
+        if (status != STORE_OK || !go_on(exchange))
+            return false;
+        for (size_t k = i; k < next; k++)
+            memcpy(picture->pixels + k * dim, near + ((size_t)picture->places[k] - from) * dim,
+                   dim);
     }
-    return status;
+    return true;
+}
+
+/* False: the response is the error. */
+static bool read_pixels(struct http_exchange *exchange, struct store_session *session,
+                        const struct picture_request *picture) {
+    if (picture->is_digits)
+        return draw_digits(exchange, picture);
+    uint8_t *near = malloc(NEAR_BYTES);
+    if (!near)
+        problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for this picture");
+    const bool is_read = near && read_near(exchange, session, picture, near);
+    free(near);
+    return is_read;
 }
 
 /* Draws the picture, the grid of which fits. */
 static void draw(struct http_exchange *exchange, struct store_session *session,
                  struct picture_request *picture, const struct grid *grid) {
     const size_t bytes = (size_t)picture->n * (size_t)picture->row.dim;
-    if (!http_reserve(exchange, bytes + grid_png_bytes(grid)) ||
-        !(picture->pixels = http_alloc(exchange, bytes)))
+    if (!http_reserve(exchange, bytes + NEAR_BYTES + grid_png_bytes(grid)) ||
+        !(picture->pixels = http_alloc(exchange, bytes)) ||
+        !read_pixels(exchange, session, picture))
         return;
-    const enum store_status status = read_pixels(session, picture);
-    if (status != STORE_OK) {
-        answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
-        return;
-    }
     exchange->response.status = 200;
     grid_png(&exchange->response.body, grid, picture->pixels, NULL);
 }
@@ -234,12 +266,10 @@ static void show_one(struct http_exchange *exchange, struct store_session *sessi
     picture->pixels = http_alloc(exchange, (size_t)row->dim);
     if (!file || !line || !picture->pixels)
         return;
-    const enum store_status status =
-        read_range(session, picture, (size_t)picture->first, 1, picture->pixels);
-    if (status != STORE_OK) {
-        answer_store(exchange, status, PROBLEM_NO_SUCH_DATASET);
+    picture->n = 1;
+    picture->places = &picture->first;
+    if (!read_pixels(exchange, session, picture))
         return;
-    }
     exchange->response.status = 200;
     png_file_begin(file, &exchange->response.body, &header);
     write_image(picture, file, line);

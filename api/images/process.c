@@ -9,7 +9,8 @@
 
 enum {
     JSON_VALUES = 100000, /* in JSON, which is no format for more */
-    TEXT_FRAMES = 11,     /* in JSON, if not given */
+    TEXT_FRAMES = 11,     /* in JSON, if not given, */
+    ANIMATED_FRAMES = 26, /* and in an animation */
     USUAL_STRIPS = 10,    /* images on their way to noise, if not given, */
     USUAL_ANIMATED = 64,  /* and in an animation */
 };
@@ -36,11 +37,17 @@ static bool name_pixels(struct arena *arena, struct process *process) {
     return names && !arena->failed;
 }
 
-/* All frames of an image would be a long text. */
+static int usual_frames(const struct process *process) {
+    const int most = (JSON_VALUES / process->dim + 1) / 2;
+    if (is_json(process))
+        return most < TEXT_FRAMES ? most : TEXT_FRAMES;
+    return process->format->panels > 1 ? ANIMATED_FRAMES : process->frames;
+}
+
+/* All frames of an image would be a long text, or a large animation. */
 static void thin_frames(struct process *process) {
-    const int most = (JSON_VALUES / process->dim + 1) / 2,
-              thin = most < TEXT_FRAMES ? most : TEXT_FRAMES;
-    if (!process->frames_are_open || !is_json(process) || process->frames <= thin)
+    const int thin = usual_frames(process);
+    if (!process->frames_are_open || process->frames <= thin)
         return;
     process->frames = thin;
     for (int k = 0; k < thin; k++)
@@ -52,7 +59,10 @@ static void count_images(struct process *process) {
     const int usual = process->format->panels > 1 ? USUAL_ANIMATED : USUAL_STRIPS;
     const int most = JSON_VALUES / (process->dim * (2 * process->frames - 1));
     if (process->n == 0)
-        process->n = !is_json(process) || most > usual ? usual : most > 0 ? most : 1;
+        process->n = is_json(process) ? (most > usual ? usual
+                                         : most > 0   ? most
+                                                      : 1)
+                                      : point_stream_most(usual, process->frames, process->dim);
     if (process->pattern < 0 && process->n > process->set.row.n)
         process->n = (int)process->set.row.n;
 }

@@ -12,8 +12,9 @@
 #include "server/threads/pool.h"
 
 enum {
-    MOST_FILE = 1 << 18, /* bytes of a PNG file: 64 x 64 pixels of 16 bits need 1 << 15 */
-    MOST_SHOWN = 80,     /* of a name */
+    MOST_FILE = 1 << 18,  /* bytes of a PNG file: 64 x 64 pixels of 16 bits need 1 << 15, */
+    ROOM_FOR_TEXT = 1024, /* of which this much on average may be other than pixels */
+    MOST_SHOWN = 80,      /* of a name */
 };
 
 /* The archive while its pictures are read. */
@@ -115,6 +116,7 @@ static bool is_workbook(const struct zip *zip) {
 /* Keeps the pictures of the archive, in the order of their names. */
 static bool choose_files(struct gallery *gallery) {
     struct zip *zip = &gallery->zip;
+    size_t bytes = 0;
     if (is_workbook(zip))
         return images_refuse(gallery->reading, "/images",
                              "the file is an .xlsx workbook: save the table as CSV");
@@ -127,7 +129,14 @@ static bool choose_files(struct gallery *gallery) {
         if (file->size > MOST_FILE)
             return refuse(gallery, file, "it is too large for a picture of at most 64 x 64 pixels");
         zip->entries[gallery->count++] = *file;
+        bytes += file->size;
     }
+    /* Texts in PNG files pack to next to nothing, and take their time. */
+    if (bytes > 2 * gallery->reading->most + gallery->count * ROOM_FOR_TEXT)
+        return images_refuse(gallery->reading, "/images",
+                             "the files of the archive have %zu bytes together, which is more than "
+                             "images of at most %zu bytes need",
+                             bytes, gallery->reading->most);
     gallery->files = zip->entries;
     qsort(gallery->files, gallery->count, sizeof *gallery->files, by_name);
     for (size_t i = 1; i < gallery->count; i++)

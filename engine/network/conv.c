@@ -24,7 +24,8 @@ static size_t columns_of(const struct conv *conv) {
     return ((size_t)conv->width + 1) / 2;
 }
 
-size_t conv_tiles(const struct conv *conv) {
+/* Tiles of one image. */
+static size_t tiles_of(const struct conv *conv) {
     return rows_of(conv) * columns_of(conv);
 }
 
@@ -34,7 +35,7 @@ static size_t plane_floats(size_t tiles, int channels) {
 }
 
 size_t conv_tiles_floats(const struct conv *conv, size_t images, int channels) {
-    return CONV_PLANES * plane_floats(images * conv_tiles(conv), channels);
+    return CONV_PLANES * plane_floats(images * tiles_of(conv), channels);
 }
 
 /* Rows of tiles in a block. */
@@ -143,7 +144,7 @@ struct planes {
 static struct planes planes_of(const struct conv *conv, size_t images, int channels, float *tiles,
                                size_t row) {
     return (struct planes){tiles + row * columns_of(conv) * (size_t)channels,
-                           plane_floats(images * conv_tiles(conv), channels)};
+                           plane_floats(images * tiles_of(conv), channels)};
 }
 
 /* The two parts of the scratch memory: for a block of tiles with in and with out channels. */
@@ -234,7 +235,7 @@ void conv_backward_weight(const struct conv *conv, const struct kernels *kernels
                           size_t images, size_t n, const float *x_tiles, const float *dy_tiles,
                           bool first, float *planes) {
     const size_t in = (size_t)conv->in, out = (size_t)conv->out, p = (size_t)plane;
-    const size_t all = images * conv_tiles(conv), tiles = n * conv_tiles(conv);
+    const size_t all = images * tiles_of(conv), tiles = n * tiles_of(conv);
     const float *v = x_tiles + p * plane_floats(all, conv->in);
     const float *dm = dy_tiles + p * plane_floats(all, conv->out);
     kernels->gemm(in, out, tiles, v, 1, in, dm, out, planes + p * in * out, out, NULL, !first);

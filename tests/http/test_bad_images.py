@@ -260,6 +260,12 @@ def test_what_a_picture_has_beside_its_pixels_does_not_matter(store_of_one):
     assert (found[0, ..., 0] == pixels).all() and (found[1] == found[0]).all()
 
 
+def test_files_beyond_what_their_pixels_need(small):
+    """Each is packed to next to nothing, and would be read at length."""
+    padded = PICTURE[:33] + 4 * chunk(b"tEXt", b"Comment\0" + 60_000 * b"a") + PICTURE[33:]
+    check(post(small, archive([(f"{k}.png", padded) for k in range(12)])), 422, "invalid_data", "more than images of at most 1048576 bytes need")
+
+
 def test_pixels_beyond_the_limit(small):
     """An archive of 1 MiB could have many more bytes of pixels."""
     flat = png(numpy.zeros((64, 64), "u1"))

@@ -372,6 +372,8 @@ def test_pictures_of_the_way_to_noise(store, faces):
     large = made(post(store, npy(numpy.zeros((5, 64, 64, 3), "u1"))))["id"]
     answer = store.get(f"/v1/datasets/{large}/forward.ndjson")
     assert [json.loads(line)["timestep"] for line in answer.body.splitlines()] == [0, 33, 67, 100]
+    for path in ("digits/forward.gif", f"{large}/forward.gif", f"{large}/forward.npy", f"{large}/forward.safetensors"):
+        assert store.get(f"/v1/datasets/{path}").status == 200, f"{path}: as many images as there is room for"
     answer = store.get("/v1/datasets/digits/forward.json?n=20&frames=11")
     assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/n" and "npy" in answer.json["detail"]
     assert store.get("/v1/datasets/digits/forward.gif?n=5000").status == 422
