@@ -73,8 +73,9 @@ static void make(struct file *file, int which) {
 static size_t size_asked_for(struct file *file) {
     struct dn_spec spec = {0};
     struct serial serial = {.mode = SERIAL_READ, .bytes = file->bytes, .size = file->size};
-    serial_block(&serial, (uint8_t[MARK]){0}, MARK);
-    serial_spec(&serial, &spec);
+    uint8_t mark[MARK] = {0};
+    serial_block(&serial, mark, MARK);
+    serial_spec(&serial, &spec, mark[MARK - 1] == '8'); /* of images */
     if (serial.failed || dn_spec_check(&spec, NULL) != DN_OK)
         return 0;
     return (size_t)dn_spec_model_bytes(&spec);
