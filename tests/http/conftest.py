@@ -78,6 +78,23 @@ def outcome(server, job):
     return [history[column] for column in EXACT], weights, points
 
 
+def end_despite_kills(server, job, most, epochs):
+    """Kills the server at most so often, each time so many epochs further, until the job has succeeded."""
+    kills = 0
+    for kill in range(most):
+        server.wait_for_epoch(job, epochs * (kill + 1))
+        # After a kill the job may still be in the queue, already beyond this epoch.
+        if server.wait(job, ("running", "succeeded", "failed"))["status"] == "running":
+            # On PostgreSQL it counts as running until the lease of the killed node is over.
+            eventually(lambda: server.get(f"/v1/jobs/{job}").json["attempt"] == kills + 1)
+            server.kill()
+            kills += 1
+            server.start()
+    assert kills >= min(most, 1)
+    state = server.wait(job, seconds=120)
+    assert state["status"] == "succeeded" and state["attempt"] == kills + 1, state
+
+
 def places(answer):
     """The place of each point's class in the list of classes; None without labels."""
     return answer["labels"] and [answer["classes"].index(label) for label in answer["labels"]]

@@ -4,7 +4,7 @@ import datetime
 import random
 
 import pytest
-from conftest import SANITIZED, eventually, outcome
+from conftest import SANITIZED, end_despite_kills, outcome
 
 HEADER = "id,age,zip,born,member,height,segment,tier,country,balance"
 SPEC = {
@@ -39,24 +39,13 @@ def rows(server, job, query):
 def test_a_table_trains_to_the_same_rows_after_kills(start, tmp_path, conditioning):
     ends = []
     for most in (0, 2):
-        directory, kills = tmp_path / str(most), 0
+        directory = tmp_path / str(most)
         directory.mkdir()
         server = start("--workers", "1", directory=directory)
         made = server.post("/v1/datasets?label=segment", raw=table(), headers={"Content-Type": "text/csv"}).json
         spec = {**SPEC, "dataset": {"id": made["id"]}, "training": {**SPEC["training"], "conditioning": conditioning}}
         job = server.submit(spec)
-        for kill in range(most):
-            server.wait_for_epoch(job, 40 * (kill + 1))
-            # After a kill the job may still be in the queue, already beyond this epoch.
-            if server.wait(job, ("running", "succeeded", "failed"))["status"] == "running":
-                # On PostgreSQL it counts as running until the lease of the killed node is over.
-                eventually(lambda: server.get(f"/v1/jobs/{job}").json["attempt"] == kills + 1)
-                server.kill()
-                kills += 1
-                server.start()
-        assert kills >= min(most, 1)
-        state = server.wait(job)
-        assert state["status"] == "succeeded" and state["attempt"] == kills + 1, state
+        end_despite_kills(server, job, most, 40)
         before = rows(server, job, "n=700&seed=3")
         server.kill()
         server.start()

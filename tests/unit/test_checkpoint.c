@@ -5,6 +5,7 @@
 
 #include "engine/denoise.h"
 #include "server/jobs/checkpoint.h"
+#include "tests/unit/trainer_state.h"
 
 enum { EPOCHS = 3, STEPS = 6 /* of an epoch: 200 points by 37 */ };
 
@@ -34,25 +35,6 @@ static struct dn_trainer *trainer_of(const struct dn_spec *spec) {
     struct dn_error error;
     cr_assert_eq(dn_trainer_new(spec, NULL, &trainer, &error), DN_OK, "%s", error.text);
     return trainer;
-}
-
-struct state {
-    unsigned char *bytes;
-    size_t size;
-};
-
-static struct state state_of(const struct dn_trainer *trainer) {
-    struct state state = {.size = dn_trainer_bytes(trainer)};
-    state.bytes = malloc(state.size);
-    dn_trainer_save(trainer, state.bytes);
-    return state;
-}
-
-static void check_same(struct state expected, const struct dn_trainer *trainer, const char *what) {
-    struct state found = state_of(trainer);
-    cr_assert_eq(found.size, expected.size);
-    cr_assert_eq(memcmp(found.bytes, expected.bytes, found.size), 0, "%s", what);
-    free(found.bytes);
 }
 
 static void steps(struct dn_trainer *trainer, int n) {

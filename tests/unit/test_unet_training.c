@@ -1,10 +1,12 @@
 /* Training on images, end to end: what a trainer, its checkpoints and its models do with the U-Net. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/denoise.h"
+#include "tests/unit/trainer_state.h"
 
 enum { SIZE = 8, DIM = SIZE * SIZE, CLASSES = 2, IMAGES = 300, HELD_OUT = 100 };
 
@@ -127,18 +129,6 @@ Test(unet_training, two_pictures_are_reproduced_by_label_with_every_sampler, .ti
 
 /* ------------------------------------------------------------------ the same bytes */
 
-struct state {
-    unsigned char *bytes;
-    size_t size;
-};
-
-static struct state state_of(const struct dn_trainer *trainer) {
-    struct state state = {.size = dn_trainer_bytes(trainer)};
-    state.bytes = malloc(state.size);
-    dn_trainer_save(trainer, state.bytes);
-    return state;
-}
-
 /* Calls the parts one after the other, the last one first. */
 static void run_parts(struct dn_team *team, void (*work)(void *argument, int part),
                       void *argument) {
@@ -173,15 +163,12 @@ static void check_same_bytes(int batch_size) {
             }
             while (dn_trainer_epochs_done(trainer) < spec.training.epochs)
                 train(trainer, 1, &last);
-            struct state found = state_of(trainer);
-            if (!expected.bytes) {
-                expected = found;
-            } else {
-                cr_assert_eq(found.size, expected.size);
-                cr_assert_eq(memcmp(found.bytes, expected.bytes, found.size), 0, "%d threads, %s",
-                             sizes[s], resumed ? "resumed" : "at once");
-                free(found.bytes);
-            }
+            if (!expected.bytes)
+                expected = state_of(trainer);
+            char what[40];
+            snprintf(what, sizeof what, "%d threads, %s", sizes[s],
+                     resumed ? "resumed" : "at once");
+            check_same(expected, trainer, what);
             dn_trainer_free(trainer);
         }
     free(expected.bytes);
