@@ -111,7 +111,7 @@ def test_too_large_an_upload_is_told_so(base, client, server, refuses_pages, chu
     if client.name == "chromium" and chunked:
         pytest.skip("Chromium sends streams over HTTP/2 only")
     for _ in range(3):
-        answer = client.request("POST", f"{base}/v1/datasets", CSV, size=40_000_000, chunked=chunked)
+        answer = client.request("POST", f"{base}/v1/datasets", CSV, size=80_000_000, chunked=chunked)
         if refuses_pages and answer.status == 403:
             continue
         assert answer.status == 413
