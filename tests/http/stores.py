@@ -47,6 +47,8 @@ class SqliteConnection(Connection):
     def __init__(self, path):
         super().__init__(sqlite3.connect(f"file:{path}?mode=rw", uri=True, isolation_level=None, timeout=60))
         self.native.execute("PRAGMA foreign_keys = ON")
+        # The server would find its file shorter than it left it, and leave: that is for those who damage it.
+        self.native.execute("PRAGMA wal_autocheckpoint = 0")
 
     def sql(self, text, *values):
         """Rows as tuples. Parameters are written as ? and nothing else may contain a question mark."""
