@@ -88,9 +88,10 @@ def paths(server, dataset, big, long, waiting):
     description = json.loads(server.fetch("GET", "/openapi.json").body)
     for path, methods in description["paths"].items():
         if "get" in methods and not path.endswith("/events"):
-            for id in ids.get("/".join(path.split("/")[:3]), ("",)):
+            of_images = "/images" in path
+            for id in ("digits",) if of_images else ids.get("/".join(path.split("/")[:3]), ("",)):
                 draws = path.startswith("/v1/models") and path.split("/")[-1] in ("samples", "trajectories")
-                yield path.replace("{id}", id) + ("?n=1&steps=1" if draws else "?n=16&steps=1" if "evaluation" in path else "")
+                yield path.replace("{id}", id).replace("{index}", "17.png") + ("?n=1&steps=1" if draws else "?n=16&steps=1" if "evaluation" in path else "")
     watched = "&".join(f"job={job}" for job in [long, *waiting])
     yield from ("/v1/jobs?limit=200", f"/v1/jobs?limit=200&after={waiting[-1]}", "/v1/jobs?limit=200&status=queued", "/v1/jobs?limit=20")
     yield from (f"/v1/jobs?limit=200&dataset={dataset}", "/v1/jobs/latest", "/v1/models?limit=200", "/v1/datasets?limit=200")
