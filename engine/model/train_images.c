@@ -18,7 +18,7 @@ enum { GROUPS = 8 };
 
 /* The images that a thread takes at a time, and the most that a group has. */
 static size_t lane_rows(const struct dn_trainer *trainer) {
-    return network_chunks(&trainer->network).batch / (size_t)trainer->spec.training.threads;
+    return network_chunks(&trainer->network).batch;
 }
 static int group_most(const struct dn_trainer *trainer) {
     return (int)((trainer->batch.n + GROUPS - 1) / GROUPS);

@@ -153,42 +153,31 @@ static float forward(const struct transform *transform, size_t j, double value) 
     return (float)((value - transform->shift[j]) * transform->scale[j]);
 }
 
-/* Values of points [n][dim] as rows of columns. */
-static size_t rows_of(const struct transform *transform, size_t n, int dim) {
-    return n * (size_t)dim / (size_t)transform_columns(transform, dim);
-}
+/* Each value e of points [n][dim], and the column j that it belongs to. */
+#define EACH_VALUE(transform, n, dim)                                                              \
+    for (size_t e = 0, j = 0, all = (n) * (size_t)(dim),                                           \
+                columns = (size_t)transform_columns(transform, dim);                               \
+         e < all; e++, j = j + 1 < columns ? j + 1 : 0)
 
 void transform_forward(const struct transform *transform, size_t n, int dim, const float *data,
                        float *model) {
-    const size_t rows = rows_of(transform, n, dim);
-    const size_t columns = (size_t)transform_columns(transform, dim);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++) {
-            const size_t e = i * columns + j;
-            model[e] = forward(transform, j, (double)data[e]);
-        }
+    EACH_VALUE(transform, n, dim) {
+        model[e] = forward(transform, j, (double)data[e]);
+    }
 }
 
 void transform_forward_values(const struct transform *transform, size_t n, int dim,
                               const double *values, float *model) {
-    const size_t rows = rows_of(transform, n, dim);
-    const size_t columns = (size_t)transform_columns(transform, dim);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++) {
-            const size_t e = i * columns + j;
-            model[e] = forward(transform, j, values[e]);
-        }
+    EACH_VALUE(transform, n, dim) {
+        model[e] = forward(transform, j, values[e]);
+    }
 }
 
 void transform_forward_pixels(const struct transform *transform, size_t n, int dim,
                               const uint8_t *pixels, float *model) {
-    const size_t rows = rows_of(transform, n, dim);
-    const size_t columns = (size_t)transform_columns(transform, dim);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++) {
-            const size_t e = i * columns + j;
-            model[e] = forward(transform, j, pixels[e]);
-        }
+    EACH_VALUE(transform, n, dim) {
+        model[e] = forward(transform, j, pixels[e]);
+    }
 }
 
 static double backward(const struct transform *transform, size_t j, float model) {
@@ -199,24 +188,16 @@ static double backward(const struct transform *transform, size_t j, float model)
 
 void transform_backward(const struct transform *transform, size_t n, int dim, const float *model,
                         float *data) {
-    const size_t rows = rows_of(transform, n, dim);
-    const size_t columns = (size_t)transform_columns(transform, dim);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++) {
-            const size_t e = i * columns + j;
-            data[e] = (float)backward(transform, j, model[e]);
-        }
+    EACH_VALUE(transform, n, dim) {
+        data[e] = (float)backward(transform, j, model[e]);
+    }
 }
 
 void transform_backward_values(const struct transform *transform, size_t n, int dim,
                                const float *model, double *values) {
-    const size_t rows = rows_of(transform, n, dim);
-    const size_t columns = (size_t)transform_columns(transform, dim);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++) {
-            const size_t e = i * columns + j;
-            values[e] = backward(transform, j, model[e]);
-        }
+    EACH_VALUE(transform, n, dim) {
+        values[e] = backward(transform, j, model[e]);
+    }
 }
 
 bool transform_is_missing(const struct transform *transform, size_t j, float x) {

@@ -75,7 +75,7 @@ double network_sinusoid(int hidden, double position, int r);
 
 /* The most rows that are best taken together through the network. */
 struct network_chunks {
-    size_t batch;      /* in training */
+    size_t batch;      /* in training; images by each thread */
     size_t validation; /* at least as many as of a batch */
     size_t sampling;   /* without a backward pass */
 };

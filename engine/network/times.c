@@ -55,7 +55,7 @@ static void place_integers(struct time_rows *rows, const struct network *network
     rows->slot_label = rows->slot_time + rows->capacity;
 }
 
-/* Timesteps that last have a place for ever; and without classes a slot. */
+/* Timesteps that last have a place forever; and without classes a slot. */
 static void begin_lasting(struct time_rows *rows, const struct network *network) {
     network->kind->begin_times(rows, network);
     rows->time_count = rows->lasting;

@@ -190,11 +190,10 @@ static size_t images_for(double amount, double of_one, double most) {
 }
 
 static struct network_chunks unet_chunks(const struct network *network) {
-    const size_t rows = (size_t)network->unet.threads *
-                        images_for(THREAD_PIXELS, (double)unet_pixels(&network->unet.in.conv), 16);
+    const size_t each = images_for(THREAD_PIXELS, (double)unet_pixels(&network->unet.in.conv), 16);
     return (struct network_chunks){
-        .batch = rows,
-        .validation = rows,
+        .batch = each,
+        .validation = (size_t)network->unet.threads * each,
         .sampling = images_for(CALL_FLOPS, unet_row_flops(network), 32),
     };
 }
