@@ -13,9 +13,12 @@
 #include "engine/denoise.h"
 #include "server/base/id.h"
 
-/* The description of a data set of either kind; NULL becomes null. */
+enum kind { KIND_ANY, KIND_BUILTIN, KIND_UPLOAD, KIND_IMAGES };
+static const char *const kind_names[] = {"any", "builtin", "upload", "images", NULL};
+
+/* The description of a data set from either source; NULL becomes null. */
 struct description {
-    const char *id, *name, *kind, *doc;
+    const char *id, *name, *source, *doc;
     int dim;
     int height, width, channels; /* of images; 0: points */
     const char *dtype;
@@ -46,6 +49,13 @@ static void write_dataset_links(const void *value, struct json_writer *json) {
         write_links(json, links, sizeof links / sizeof *links - !set->has_optimal, set->id);
 }
 
+/* What the data is: images, or points that are told apart by where they are from, as they were before
+ * there were images. */
+static void write_kind(const void *value, struct json_writer *json) {
+    const struct description *set = value;
+    json_string(json, set->height ? kind_names[KIND_IMAGES] : set->source);
+}
+
 static void write_shape(const void *value, struct json_writer *json) {
     const struct description *set = value;
     images_write_shape(set->height, set->width, set->channels, json);
@@ -55,7 +65,8 @@ static void write_shape(const void *value, struct json_writer *json) {
 static const struct field rows[] = {
     {"", "id", FIELD_STRING, AT(id), .doc = "A UUIDv7; for a built-in data set, its name."},
     {"", "name", FIELD_STRING, AT(name), .flags = FIELD_OR_NULL},
-    {"", "kind", FIELD_STRING, AT(kind), .schema = "DatasetKind"},
+    {"", "kind", FIELD_WRITTEN, .schema = "DatasetKind", .write = write_kind},
+    {"", "source", FIELD_STRING, AT(source), .schema = "DatasetSource"},
     {"", "description", FIELD_STRING, AT(doc), .flags = FIELD_OR_NULL},
     {"", "dim", FIELD_INTEGER, AT(dim), 1, IMAGES_MAX_VALUES,
      .doc = "Coordinates of a point, or values of an image."},
@@ -83,7 +94,7 @@ void dataset_write(const struct dataset *dataset, struct json_writer *json) {
     fields_write(&dataset_answer,
                  &(struct description){.id = dataset->id,
                                        .name = dataset->name,
-                                       .kind = "upload",
+                                       .source = kind_names[KIND_UPLOAD],
                                        .dim = dataset->dim,
                                        .height = dataset->height,
                                        .width = dataset->width,
@@ -123,7 +134,7 @@ static void write_digits(struct json_writer *json) {
     fields_write(&dataset_answer,
                  &(struct description){.id = info->name,
                                        .name = info->name,
-                                       .kind = "builtin",
+                                       .source = kind_names[KIND_BUILTIN],
                                        .doc = info->doc,
                                        .dim = DN_DIGITS_SIDE * DN_DIGITS_SIDE,
                                        .height = DN_DIGITS_SIDE,
@@ -145,7 +156,7 @@ static void write_builtin(struct http_exchange *exchange, int pattern, struct js
     fields_write(&dataset_answer,
                  &(struct description){.id = info->name,
                                        .name = info->name,
-                                       .kind = "builtin",
+                                       .source = kind_names[KIND_BUILTIN],
                                        .doc = info->doc,
                                        .dim = 2,
                                        .dtype = "float32",
@@ -349,9 +360,6 @@ enum store_status dataset_lookup(void *context, struct arena *arena,
 
 enum { LIST_DEFAULT = 100, LIST_MAX = 200, LIST_BYTES = 4 << 20, ID_BYTES = 100 };
 
-enum kind { KIND_ANY, KIND_BUILTIN, KIND_UPLOAD };
-static const char *const kind_names[] = {"any", "builtin", "upload", NULL};
-
 struct list_query {
     int kind; /* enum kind */
     char after[ID_BYTES + 1];
@@ -360,7 +368,8 @@ struct list_query {
 
 static const struct field list_rows[] = {
     {"", "kind", FIELD_CHOICE, offsetof(struct list_query, kind), 0, 0, 0, kind_names,
-     "Only data sets of this kind."},
+     "Only data sets of this kind. builtin and upload are all from this source, with those of "
+     "images."},
     {"", "limit", FIELD_INTEGER, offsetof(struct list_query, limit), 1, LIST_MAX, 0, NULL,
      "Maximum number of data sets per page. A page also ends with the one that makes it longer "
      "than "
@@ -384,6 +393,8 @@ static void choose_patterns(const struct list_query *query, int after, struct pa
     if (query->kind == KIND_UPLOAD || (query->after[0] && after < 0))
         return; /* none, or all were on earlier pages */
     page->first_pattern = query->after[0] ? after + 1 : 0;
+    if (query->kind == KIND_IMAGES && page->first_pattern < DN_DIGITS)
+        page->first_pattern = DN_DIGITS; /* the only one of images, and the last */
     page->last_pattern = page->first_pattern + query->limit;
     page->has_more = page->last_pattern < DN_BUILTIN_COUNT;
     if (page->last_pattern > DN_BUILTIN_COUNT)
@@ -401,7 +412,7 @@ static enum store_status choose_uploads(struct store_session *session,
         return STORE_OK;
     const bool on_loop = most < LIST_MAX;
     enum store_status status =
-        store_dataset_list(session, last, room, on_loop ? BYTES_ON_LOOP : LIST_BYTES, page->uploads,
+        store_dataset_list(session, last, query->kind == KIND_IMAGES, room, on_loop ? BYTES_ON_LOOP : LIST_BYTES, page->uploads,
                            &page->upload_count, &page->has_more);
     page->is_cut = status == STORE_OK && page->has_more && on_loop && page->upload_count < wanted;
     return status;
@@ -447,9 +458,12 @@ static bool answer_list(struct http_exchange *exchange, int most) {
     return !page->is_cut;
 }
 
+/* A list of images reads the rows between them without a pause, so it runs outside the turns. */
 static void list_on_pool(struct http_exchange *exchange, struct store_session *unused) {
     (void)unused;
+    pool_begin_alone();
     answer_list(exchange, LIST_MAX);
+    pool_end_alone();
 }
 
 enum http_next api_dataset_list(struct http_exchange *exchange) {
@@ -465,7 +479,7 @@ enum http_next api_dataset_list(struct http_exchange *exchange) {
         problem_field(exchange, "/after", "must be the `next` of another page");
         return HTTP_REPLY;
     }
-    if (answer_list(exchange, ROWS_ON_LOOP))
+    if (query->kind != KIND_IMAGES && answer_list(exchange, ROWS_ON_LOOP))
         return HTTP_REPLY;
     return http_on_pool(exchange, list_on_pool);
 }

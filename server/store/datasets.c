@@ -161,16 +161,18 @@ static size_t text_bytes(const struct dataset *dataset) {
     return bytes;
 }
 
-enum store_status store_dataset_list(struct store_session *session, const char *after, int limit,
-                                     size_t most_bytes, struct dataset *datasets, int *count,
-                                     bool *has_more) {
+enum store_status store_dataset_list(struct store_session *session, const char *after,
+                                     bool only_images, int limit, size_t most_bytes,
+                                     struct dataset *datasets, int *count, bool *has_more) {
     size_t bytes = 0;
     *count = 0;
     *has_more = false;
     /* Ids begin with the time of creation. 'g' is above all of them. */
-    struct sql_statement *row = sql_prepare(
-        session, "SELECT " DATASET_COLUMNS " FROM dataset WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-        "ti", after ? after : "g", (int64_t)limit + 1);
+    struct sql_statement *row =
+        sql_prepare(session,
+                    "SELECT " DATASET_COLUMNS " FROM dataset WHERE id < ?1 AND height >= ?3"
+                    " ORDER BY id DESC LIMIT ?2",
+                    "tii", after ? after : "g", (int64_t)limit + 1, (int64_t)only_images);
     while (!*has_more && sql_row(session, row)) {
         if (*count == limit || bytes > most_bytes) {
             *has_more = true;

@@ -45,11 +45,12 @@ enum store_status store_dataset_images(struct store_session *session, const stru
 enum store_status store_dataset_cells(struct store_session *session, const char *id, void **cells,
                                       size_t *bytes);
 /* Newest first, without points; sets datasets [limit], *count and *has_more. after: the last id of
- * the previous page, even if that data set has been deleted, or NULL. The page ends early with the
- * data set whose description exceeds most_bytes. */
-enum store_status store_dataset_list(struct store_session *session, const char *after, int limit,
-                                     size_t most_bytes, struct dataset *datasets, int *count,
-                                     bool *has_more);
+ * the previous page, even if that data set has been deleted, or NULL. only_images: those of images,
+ * for which it reads the rows between them, too. The page ends early with the data set whose
+ * description exceeds most_bytes. */
+enum store_status store_dataset_list(struct store_session *session, const char *after,
+                                     bool only_images, int limit, size_t most_bytes,
+                                     struct dataset *datasets, int *count, bool *has_more);
 /* W. Changes what is known about the columns of a data set, and the points and labels that follow.
  * STORE_CONFLICT once a job uses it. */
 enum store_status store_dataset_update(struct store_session *session,

@@ -139,7 +139,7 @@ test("several data sets are several classes, and the last one stays", () => {
   form.toggleClass("moons");
   form.toggleClass("dino");
   assert.deepEqual(form.request().dataset, { name: "dino", n: 50 });
-  form.datasets.value = [{ id: "0190-a", name: null, kind: "upload" }];
+  form.datasets.value = [{ id: "0190-a", name: null, kind: "upload", source: "upload" }];
   form.choose("0190-a");
   assert.deepEqual(form.request().dataset, { id: "0190-a" });
   assert.equal(form.titleOf(form.datasets.value[0]), "Upload");

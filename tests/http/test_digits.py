@@ -29,7 +29,7 @@ def labels(server, query):
 def test_the_description(server):
     described = server.get(URL).json
     assert described == [item for item in server.get("/v1/datasets?kind=builtin").json["items"] if item["id"] == "digits"][0]
-    assert (described["kind"], described["shape"], described["dtype"], described["dim"]) == ("builtin", [28, 28, 1], "uint8", 784)
+    assert (described["kind"], described["source"], described["shape"], described["dtype"], described["dim"]) == ("images", "builtin", [28, 28, 1], "uint8", 784)
     assert described["n"] is None and described["columns"] == [] and described["classes"] == CLASSES
     assert not described["has_distance"] and set(described["links"]) == {"self", "points", "images", "forward"}
     for link in described["links"].values():

@@ -98,7 +98,8 @@ def test_arrays_come_back_as_they_were(store, shape, write):
     whole = [made(post(store, raw)), made(post_form(store, raw)), made(post(store, form(part("file", raw, "x.bin")), MULTIPART))]
     for dataset in whole:
         height, width, *channels = shape[1:]
-        assert dataset["shape"] == [height, width, *(channels or [1])] and dataset["dtype"] == "uint8" and dataset["kind"] == "upload"
+        assert dataset["shape"] == [height, width, *(channels or [1])] and dataset["dtype"] == "uint8"
+        assert dataset["kind"] == "images" and dataset["source"] == "upload"
         assert dataset["n"] == shape[0] and dataset["dim"] == images[0].size
         assert dataset["columns"] == [] and dataset["classes"] is None and dataset["label"] is None
         back = pixels_of(store, dataset)
@@ -214,6 +215,31 @@ def test_one_picture_in_color_makes_all_of_them_so(store):
 
 
 # ------------------------------------------------------------------ answers
+
+
+def test_the_list_of_images(start):
+    """Images and points in turn, of which the list has the images alone, whatever the pages."""
+    server = start()
+    sets = []
+    for i in range(5):
+        sets.append(made(post(server, npy(random_images(3, 8, 8)), query=f"?name=images{i}")))
+        sets.append(made(server.post("/v1/datasets", raw=b"x,y\n1,2\n3,4\n", headers={"Content-Type": "text/csv"})))
+    uploads = sets[::-1]
+    for kind, wanted in (("images", ["digits", *(each["id"] for each in uploads if each["shape"])]), ("upload", [each["id"] for each in uploads])):
+        for limit in (1, 2, 5, 6, 200):
+            seen, after = [], ""
+            while after is not None:
+                page = server.get(f"/v1/datasets?kind={kind}&limit={limit}{after}").json
+                assert len(page["items"]) == min(limit, len(wanted) - len(seen))
+                assert kind == "upload" or all(each["kind"] == "images" and each["shape"] for each in page["items"])
+                seen += [each["id"] for each in page["items"]]
+                after = f"&after={page['next']}" if page["has_more"] else None
+            assert seen == wanted
+    kinds = {each["id"]: (each["kind"], each["source"]) for each in server.get("/v1/datasets").json["items"]}
+    assert kinds["digits"] == ("images", "builtin") and kinds["spiral"] == ("builtin", "builtin")
+    assert [kinds[each["id"]] for each in sets[:2]] == [("images", "upload"), ("upload", "upload")]
+    answer = server.get("/v1/datasets?kind=image")
+    assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/kind" and "images" in answer.json["errors"][0]["detail"]
 
 
 @pytest.fixture(scope="module")

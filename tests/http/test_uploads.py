@@ -12,7 +12,7 @@ from conftest import Server
 CSV, JSON, NPY = "text/csv", "application/json", "application/octet-stream"
 UUID7 = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
 SHAPE = [
-    "id", "name", "kind", "description", "dim", "shape", "dtype", "n", "columns", "label", "classes", "statistics", "has_distance",
+    "id", "name", "kind", "source", "description", "dim", "shape", "dtype", "n", "columns", "label", "classes", "statistics", "has_distance",
     "sha256", "bytes", "created_at", "links",
 ]  # fmt: skip
 
@@ -49,7 +49,7 @@ def test_an_upload_is_described(store):
     made = answer.json
     assert answer.status == 201 and answer.headers["Location"] == "/v1/datasets/" + made["id"]
     assert list(made) == SHAPE and UUID7.match(made["id"])
-    assert made["name"] == "four" and made["kind"] == "upload" and made["n"] == 4 and made["dim"] == 2
+    assert made["name"] == "four" and made["kind"] == made["source"] == "upload" and made["n"] == 4 and made["dim"] == 2
     assert names_of(made) == ["length", "width"] and made["classes"] == ["a", "b"]
     assert made["sha256"] == hashlib.sha256(raw).hexdigest() and made["bytes"] == len(raw)
     assert store.get("/v1/datasets/" + made["id"]).json == made

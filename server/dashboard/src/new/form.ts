@@ -163,7 +163,7 @@ export function set(path: string, value: Value): void {
   validate();
 }
 
-const isUpload = (id: string) => datasets.value.some((each) => each.id === id && each.kind === "upload");
+const isUpload = (id: string) => datasets.value.some((each) => each.id === id && each.source === "upload");
 const fresh = (id: string): Chosen => ({ id, upload: isUpload(id) });
 export const isChosen = (id: string): boolean => chosen.value.some((each) => each.id === id);
 

@@ -50,9 +50,8 @@ export function Thumbnail({ id, color, hasImages = false }: Of) {
 }
 
 /** Whether a data set has columns that are no two coordinates of a picture. */
-export const isTable = ({ kind, shape, dim, columns }: Dataset): boolean =>
-  kind === "upload" &&
-  shape === null &&
+export const isTable = ({ kind, dim, columns }: Dataset): boolean =>
+  kind === "upload" && // not images
   (dim !== 2 || columns.some((each) => each.levels !== null && each.coordinate !== null));
 
 const LINES = 4;
