@@ -2,12 +2,12 @@
 
 from conftest import SANITIZED, end_despite_kills, outcome
 
-EPOCHS = 40 if SANITIZED else 60
+EPOCHS, IMAGES = (40, 60) if SANITIZED else (60, 150)
 
 
 def spec(threads):
     return {
-        "dataset": {"name": "digits", "n": 150},
+        "dataset": {"name": "digits", "n": IMAGES},
         "network": {"channels": [16, 32]},
         "diffusion": {"timesteps": 100},
         "training": {"epochs": EPOCHS, "batch_size": 40, "ema_decay": 0.9, "threads": threads, "checkpoint_every": 10},

@@ -115,7 +115,7 @@ static inline struct dn_spec place_spec(const struct place *place) {
     const double *v = place->value;
     struct dn_spec spec = {.seed = 1};
 #define FIELD(group, name, ...) spec.group.name = (__typeof__(spec.group.name))v[F_##name];
-#define IMAGE(...) /* networks for images have a space of their own */
+#define IMAGE(...)              /* networks for images have a space of their own */
 #include "engine/spec_fields.h"
     /* two fields have this name, but each its own factor */
     spec.training.conditioning = (enum dn_given)v[F_given];

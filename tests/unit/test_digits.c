@@ -38,7 +38,8 @@ static uint64_t hash_of(const struct set *set) { /* FNV-1a */
 
 Test(digits, a_seed_gives_the_same_images_as_ever) {
     struct set first = draw(1, 0, 1000), far = draw(UINT64_MAX, UINT64_C(1) << 60, 10);
-    cr_assert_eq(hash_of(&first), 0xdeebe3a9b4f06cf8u, "%#llx", (unsigned long long)hash_of(&first));
+    cr_assert_eq(hash_of(&first), 0xdeebe3a9b4f06cf8u, "%#llx",
+                 (unsigned long long)hash_of(&first));
     cr_assert_eq(hash_of(&far), 0x8d72bb685ccc1b7cu, "%#llx", (unsigned long long)hash_of(&far));
     clear(&first);
     clear(&far);
