@@ -221,6 +221,11 @@ const struct http_route api_routes[] = {
                PROBLEMS(PROBLEM_NO_SUCH_DATASET, PROBLEM_NOT_FOUND, PROBLEM_NOT_ACCEPTABLE,
                         PROBLEM_NO_IMAGES),
                .media = "image/png", KEPT)},
+    {"POST", "/v1/datasets/{id}/nearest", "json", api_dataset_nearest, JSON_BODY(NOISE_BODY),
+     "Find the images of a data set that are nearest to given ones, by their pixels: whether a "
+     "model has memorized its data.",
+     READ_OPERATION("postNearest", "datasets", NULL, "NearestRequest", 200, "NearestImages",
+                    PROBLEMS(PROBLEM_NO_SUCH_DATASET, PROBLEM_NO_IMAGES))},
     {"GET", "/v1/datasets/{id}/forward", "json ndjson npy safetensors png gif txt",
      api_dataset_forward, NO_BODY,
      "Get the forward process of a data set: points that turn into noise.",

@@ -61,6 +61,10 @@ static const struct field rows[] = {
     {"", "balance", FIELD_BOOLEAN, offsetof(struct sampling, balance), 0, 0, 0, NULL,
      "Only for models with labels: the classes take turns, whatever their frequencies in the data. "
      "Point i has the class i modulo the number of classes. Not with label or class."},
+    {"", "shared_noise", FIELD_BOOLEAN, offsetof(struct sampling, shares_noise), 0, 0, 0, NULL,
+     "Only where the classes take turns, which is with balance and in pictures of images: the "
+     "points of a turn, one of each class, have the same noise, at the start and of each step. "
+     "The points of a class are then those that the seed has for this class alone."},
     {"", "clip", FIELD_BOOLEAN, AT(clip), 0, 0, 0, NULL,
      "Clip the estimate of x0 to the range of the training data, axis by axis. Without it, errors "
      "of a network that predicts epsilon are multiplied by noise/signal (see the model's schedule; "
@@ -313,6 +317,24 @@ static void fit_label(struct sampling *sampling, const struct dn_model *model,
         request->label = DN_LABELS_IN_TURN;
 }
 
+/* Once it is known whether the classes take turns. */
+static void fit_noise(struct sampling *sampling, const struct dn_model *model,
+                      struct problem_fields *wrong) {
+    struct dn_sample_request *request = &sampling->request;
+    const int classes = dn_model_spec(model)->dataset.classes;
+    if (!sampling->shares_noise)
+        return;
+    if (classes == 0)
+        problem_add(wrong, "/shared_noise", unlabeled);
+    else if (request->label != DN_LABELS_IN_TURN || request->guidance == 0 || request->given)
+        problem_add(wrong, "/shared_noise",
+                    "is for classes that take turns: it needs balance, and no class, known cells "
+                    "or guidance = 0");
+    else if (request->noise)
+        problem_add(wrong, "/shared_noise", "is for the seed's noise; leave out noise");
+    request->per_noise = classes;
+}
+
 /* Which columns a picture shows. */
 static void find_axes(struct sampling *sampling, int dim, struct problem_fields *wrong) {
     const struct table_form *form = sampling->form;
@@ -347,6 +369,7 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
         return false;
     if (are_images)
         samples_images_fit(sampling, model, &wrong);
+    fit_noise(sampling, model, &wrong);
     if (request->noise && sampling->noise_dim != dim)
         problem_add(&wrong, "/noise", "has %d coordinates, but the model has %d",
                     sampling->noise_dim, dim);

@@ -22,6 +22,7 @@ struct sampling {
     char label[LABEL_TEXT + 1];    /* name of the class request.label; "" if it is given by index */
     int missing;                   /* index into missing_names: drawn, never */
     bool balance;                  /* the classes take turns */
+    bool shares_noise;             /* each of these turns has one noise */
     const char *const *classes;    /* names of the model's classes, up to a NULL; in the arena */
     const char *const *columns;    /* names of the coordinates */
     const struct table_form *form; /* of a model of a table; in the arena */

@@ -511,6 +511,10 @@ struct dn_sample_request {
     double guidance; /* 0..DN_MAX_GUIDANCE */
     int label;       /* a class, or see below; ignored if guidance is 0 */
     int frames;      /* F, number of frames to keep, see dn_frame_step; 2..S + 1, or 0: all */
+    /* How many points in a row have the same noise, at the start and fresh: point i of the seed's
+     * sequence has the noise that point i / per_noise has otherwise; 0: 1. With as many as there are
+     * classes and DN_LABELS_IN_TURN, each class is drawn from the same noises. */
+    int per_noise;
 };
 enum {
     DN_LABELS_IN_TURN = -1, /* point j has the label j modulo classes */

@@ -243,6 +243,18 @@ enum dn_status dn_images_nearest(const struct dn_images *x, const struct dn_imag
                                  double *distances, int32_t *places, const struct dn_breaks *breaks,
                                  struct dn_error *error);
 
+/* A search for the k nearest images of a set, piece by piece. */
+struct dn_neighbor {
+    int32_t place;   /* in the set */
+    int32_t squares; /* the sum of the squares of the differences between bytes */
+};
+#define DN_NO_NEIGHBOR ((struct dn_neighbor){-1, INT32_MAX})
+/* Compares each image of x with a piece of the set, whose first image has the place `first`: pieces come
+ * in their order. neighbors [x->n][k] has the nearest so far, the nearest first, and of equally near ones
+ * the first; before the first piece, all are DN_NO_NEIGHBOR. The images must have one size. */
+void dn_images_neighbors(const struct dn_images *x, const struct dn_images *piece, int first, int k,
+                         struct dn_neighbor *neighbors);
+
 /* What a report compares: images of one size. */
 struct dn_image_sets {
     struct dn_images training, holdout, generated; /* at least 2, any number, at least 2 */

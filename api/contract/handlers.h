@@ -65,6 +65,7 @@ enum http_next api_dataset_optimal(struct http_exchange *exchange);
 /* images/picture.c */
 enum http_next api_dataset_images(struct http_exchange *exchange);
 enum http_next api_dataset_image(struct http_exchange *exchange);
+enum http_next api_dataset_nearest(struct http_exchange *exchange);
 
 /* ------------------------------------------------------------------ shared: handlers.c */
 

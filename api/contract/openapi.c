@@ -457,6 +457,7 @@ static void write_schemas(struct json_writer *json) {
                   {"SampleRequest", &sample_fields},
                   {"TrajectoryRequest", &trajectory_fields},
                   {"ScoreRequest", &score_fields},
+                  {"NearestRequest", &nearest_fields},
                   {"Job", &job_answer},
                   {"JobError", &job_error_answer},
                   {"Validation", &validation_answer},
@@ -482,7 +483,9 @@ static void write_schemas(struct json_writer *json) {
                   {"ScheduleColumns", &schedule_columns, true},
                   {"Dataset", &dataset_answer},
                   {"DatasetPreview", &dataset_preview},
-                  {"DatasetColumn", &column_answer}};
+                  {"DatasetColumn", &column_answer},
+                  {"NearestImages", &nearest_answer},
+                  {"NearestImage", &neighbor_answer}};
     json_member_open(json, "schemas", '{');
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         json_member_open(json, tables[i].name, '{');

@@ -44,7 +44,7 @@ extern const struct field_set empty_fields; /* for a body that may only be empty
 extern const struct field_set job_create_fields, job_list_fields, job_delete_fields,
     job_resume_fields, job_resume_query_fields;
 extern const struct field_set history_fields, sample_fields, sample_row_fields, trajectory_fields;
-extern const struct field_set picture_fields, image_fields;
+extern const struct field_set picture_fields, image_fields, nearest_fields;
 extern const struct field_set draw_fields;
 extern const struct field_set event_fields, job_event_fields;
 extern const struct field_set forward_fields, straight_fields, evaluation_fields;
@@ -62,6 +62,7 @@ extern const struct field_set samples_answer, trajectories_answer, score_answer;
 extern const struct field_set node_answer;
 extern const struct field_set evaluation_answer, floored_answer;
 extern const struct field_set dataset_answer, dataset_preview, column_answer;
+extern const struct field_set nearest_answer, neighbor_answer;
 
 /* A code that programs compare, and what it means; name NULL: there is none with this number. */
 struct code {

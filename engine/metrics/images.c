@@ -1,5 +1,6 @@
 /*
- * images.c - the nearest images of a set, by their pixels.
+ * images.c - the nearest images of a set, by their pixels: the one of each of many images, or several of
+ * each of a few.
  *
  * |a - b|^2 = |a|^2 + |b|^2 - 2 a b, with all products a b of two blocks of images by the kernel
  * `gemm`. Of values less 128, they are whole numbers below 2^24, so exact, for up to 1,024 values; the
@@ -44,11 +45,15 @@ static int32_t read_image(const uint8_t *pixels, size_t values, float *out) {
     return sum;
 }
 
-static double distance_of(const uint8_t *a, const uint8_t *b, size_t values) {
+static int32_t squares_of(const uint8_t *a, const uint8_t *b, size_t values) {
     int32_t sum = 0; /* at most DN_MAX_VALUES 255^2, which fits */
     for (size_t j = 0; j < values; j++)
         sum += ((int32_t)a[j] - b[j]) * ((int32_t)a[j] - b[j]);
-    return sqrt((double)sum / (double)values) / 255;
+    return sum;
+}
+
+static double distance_of(const uint8_t *a, const uint8_t *b, size_t values) {
+    return sqrt((double)squares_of(a, b, values) / (double)values) / 255;
 }
 
 /* Compares the references first..first+n-1 with all queries. */
@@ -127,4 +132,22 @@ enum dn_status dn_images_nearest(const struct dn_images *x, const struct dn_imag
     free(search.least);
     free(search.places);
     return status;
+}
+
+void dn_images_neighbors(const struct dn_images *x, const struct dn_images *piece, int first, int k,
+                         struct dn_neighbor *neighbors) {
+    const size_t values = images_values(x);
+    for (size_t i = 0; i < x->n; i++) {
+        struct dn_neighbor *own = neighbors + i * (size_t)k;
+        for (size_t j = 0; j < piece->n; j++) {
+            const int32_t squares =
+                squares_of(x->pixels + i * values, piece->pixels + j * values, values);
+            int at = k;
+            for (; at > 0 && squares < own[at - 1].squares; at--)
+                if (at < k)
+                    own[at] = own[at - 1];
+            if (at < k)
+                own[at] = (struct dn_neighbor){first + (int32_t)j, squares};
+        }
+    }
 }

@@ -2,7 +2,7 @@
  * sampler.c - from noise to points.
  *
  * Points go the whole way from noise to data in blocks that stay in the cache. Noise is addressed
- * by (seed, t, point), so a point depends neither on the blocks nor on the number of points.
+ * by (seed, t, point), or several points in a row share one, so a point depends neither on the blocks nor on the number of points.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -83,6 +83,9 @@ static enum dn_status check(const struct dn_model *model, const struct dn_sample
     if (request->frames != 0 && (request->frames < 2 || request->frames > most_frames))
         return error_set(error, DN_INVALID, "frames must be 2..%d, got %d", most_frames,
                          request->frames);
+    if (request->per_noise < 0)
+        return error_set(error, DN_INVALID, "per_noise must not be negative, got %d",
+                         request->per_noise);
     const enum dn_status status = check_given(model, request, error);
     return status == DN_OK ? check_labels(model, request, error) : status;
 }
@@ -249,8 +252,7 @@ static void block_start(struct dn_sampling *sampling) {
         block_start_from(sampling, request->noise + sampling->first * walk->dim);
         return;
     }
-    random_normals(walk->kernels, request->seed, RANDOM_START, 0, walk->first * walk->dim,
-                   walk->n * walk->dim, walk->x);
+    walk_noise(walk, RANDOM_START, 0, walk->x);
     block_emit(sampling, sampling->result.x, 0, walk->x, true);
 }
 
@@ -306,8 +308,7 @@ static void block_draw_again(struct dn_sampling *sampling) {
     sampling->step = 0;
     walk->restorer = NULL; /* it is for points of which nothing is known */
     guide_hold(&sampling->guide, walk->n, walk->x, sampling->hidden);
-    random_normals(walk->kernels, sampling->request.seed, RANDOM_START, (uint32_t)sampling->pass,
-                   walk->first * walk->dim, walk->n * walk->dim, walk->x);
+    walk_noise(walk, RANDOM_START, (uint32_t)sampling->pass, walk->x);
 }
 
 static void block_uncover(struct dn_sampling *sampling) {
@@ -372,6 +373,7 @@ static enum dn_status sampling_init(struct dn_sampling *sampling, struct dn_erro
         return error_set(error, DN_NO_MEMORY, "out of memory");
     sampling->walk = (struct walk){.kernels = model->network.kernels,
                                    .seed = request->seed,
+                                   .per_noise = (uint64_t)request->per_noise,
                                    .dim = (size_t)model->dim,
                                    .x = sampling->memory,
                                    .x_0 = sampling->memory + values,

@@ -4,7 +4,7 @@
  */
 #include "engine/sampling/walk.h"
 
-#include "engine/base/random.h"
+#include <string.h>
 
 /* x = from_x0 x_0 + from_xt x, and a third term unless its factor is 0. */
 static void combine(const struct plan_step *step, size_t count, float *x, const float *x_0,
@@ -24,6 +24,23 @@ static void add_noise(size_t count, float *x, float deviation, const float *z) {
         x[i] += deviation * z[i];
 }
 
+void walk_noise(const struct walk *walk, enum random_stream stream, uint32_t step, float *out) {
+    const size_t dim = walk->dim;
+    if (walk->per_noise <= 1) {
+        random_normals(walk->kernels, walk->seed, stream, step, walk->first * dim, walk->n * dim,
+                       out);
+        return;
+    }
+    for (size_t i = 0; i < walk->n; i++) {
+        const uint64_t point = walk->first + i;
+        if (i > 0 && point % walk->per_noise > 0)
+            memcpy(out + i * dim, out + (i - 1) * dim, dim * sizeof *out);
+        else
+            random_normals(walk->kernels, walk->seed, stream, step, point / walk->per_noise * dim,
+                           dim, out + i * dim);
+    }
+}
+
 void walk_step(struct walk *walk, const struct plan_step *step, const struct denoiser *denoiser) {
     const size_t count = walk->n * walk->dim;
     const bool is_noisy = step->deviation > 0, restores = step->growth && walk->restorer;
@@ -37,8 +54,7 @@ void walk_step(struct walk *walk, const struct plan_step *step, const struct den
         denoiser->estimate(denoiser->context, step->u, walk->n, walk->z, walk->other);
     }
     if (is_noisy)
-        random_normals(walk->kernels, walk->seed, RANDOM_REVERSE, (uint32_t)step->t,
-                       walk->first * walk->dim, count, walk->z);
+        walk_noise(walk, RANDOM_REVERSE, (uint32_t)step->t, walk->z);
     if (is_noisy && !restores && step->from_other == 0) { /* in one pass */
         combine(step, count, walk->x, walk->x_0, step->deviation, walk->z);
         return;

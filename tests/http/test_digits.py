@@ -183,6 +183,20 @@ def test_a_picture_of_samples_has_a_row_for_each_digit(model):
     assert (sevens[1:57:2, 1:57:2] == samples(model, "?n=4&label=7&seed=5&steps=3&dtype=u8")[0, ..., 0]).all()
 
 
+def test_each_digit_is_drawn_from_the_same_noises(model):
+    alone = numpy.stack([samples(model, f"?n=4&class={digit}&seed=5&steps=3&guidance=2&dtype=u8") for digit in range(10)])
+    shared = samples(model, "?n=40&balance=true&shared_noise=true&seed=5&steps=3&guidance=2&dtype=u8")
+    assert (shared.reshape(4, 10, 28, 28, 1).swapaxes(0, 1) == alone).all()
+    pixels = numpy.asarray(shown(model, "samples.png?n=40&shared_noise=true&seed=5&steps=3&guidance=2&scale=1"))
+    for digit in range(10):
+        for column in range(4):
+            assert (pixels[1 + 29 * digit :, 1 + 29 * column :][:28, :28] == alone[digit, column, ..., 0]).all()
+    for guidance in (1, 3):
+        x = samples(model, f"?n=20&balance=true&shared_noise=true&seed=5&steps=3&guidance={guidance}&frames=2", "trajectories")
+        start = x[0].reshape(2, 10, 784)
+        assert (start == start[:, :1]).all() and (start[0] != start[1]).any()
+
+
 def test_a_strip_of_frames_for_each_image(model):
     for which, count in (("x", 4), ("x0", 3)):
         frames = rounded(samples(model, f"?n=10&seed=5&steps=6&frames=4&balance=true&which={which}", "trajectories"))

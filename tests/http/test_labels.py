@@ -144,7 +144,39 @@ def test_balance_that_has_no_effect(labelled, rare):
     assert labelled.get(f"{rare}/samples?label=odd&balance=false").status == 200
     job = labelled.submit(QUICK)
     assert labelled.wait(job)["status"] == "succeeded"
-    assert labelled.get(f"/v1/models/{job}/samples?balance=true").status == 422
+    for query in "balance=true", "shared_noise=true":
+        answer = labelled.get(f"/v1/models/{job}/samples?{query}")
+        assert answer.status == 422 and "no" in answer.json["errors"][0]["detail"], answer.body
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim&eta=0.5", "dpmpp_2m", "dpmpp_2m_sde", "heun"])
+@pytest.mark.parametrize("guidance", [1, 2.5])
+def test_classes_that_share_noise_have_that_of_each_class_alone(labelled, rare, sampler, guidance):
+    query = f"seed=6&sampler={sampler}&guidance={guidance}"
+    n = 350  # more than a thread computes at a time, and not a multiple of it
+    shared = numpy.load(io.BytesIO(labelled.get(f"{rare}/samples.npy?n={3 * n}&balance=true&shared_noise=true&{query}").body))
+    alone = [numpy.load(io.BytesIO(labelled.get(f"{rare}/samples.npy?n={n}&class={place}&{query}").body)) for place in range(3)]
+    for place in range(3):
+        assert (shared[place::3] == alone[place]).all()
+    assert (alone[0] != alone[1]).any() and (alone[0] != alone[2]).any()
+    own = numpy.load(io.BytesIO(labelled.get(f"{rare}/samples.npy?n={3 * n}&balance=true&{query}").body))
+    assert (own[0] == shared[0]).all() and (own[3:] != shared[3:]).any()
+
+
+def test_trajectories_that_share_noise_begin_at_one_place(labelled, rare):
+    answer = labelled.post(f"{rare}/trajectories", {"n": 8, "balance": True, "shared_noise": True, "seed": 2, "sampler": "ddpm"}).json
+    start = answer["x"][0]
+    assert start[0] == start[1] == start[2] != start[3] == start[4] == start[5] and start[6] == start[7]
+    alone = labelled.get(f"{rare}/trajectories?n=3&class=1&seed=2&sampler=ddpm").json
+    for which in "x", "x0":
+        assert [frame[1::3] for frame in answer[which]] == alone[which]
+
+
+@pytest.mark.parametrize("more", [{}, {"balance": False}, {"class": 1}, {"label": "odd"}, {"guidance": 0}, {"noise": [[0, 0]] * 3, "balance": True}])
+def test_noise_that_no_classes_share_is_refused(labelled, rare, more):
+    answer = labelled.post(f"{rare}/samples", {"shared_noise": True, **more})
+    assert answer.status == 422 and [error["pointer"] for error in answer.json["errors"]] == ["/shared_noise"], answer.body
+    assert labelled.post(f"{rare}/samples", {"shared_noise": False, **more}).status == 200
 
 
 def test_frequencies_travel_with_the_model(labelled, rare):

@@ -269,6 +269,65 @@ Test(nearest, spans_0_to_1_and_refuses_other_sizes) {
     cr_assert_eq(dn_images_nearest(&x, &other, &distance, NULL, NULL, &error), DN_INVALID);
 }
 
+/* The k nearest by a search that looks for each one again among those that are not taken. */
+static void slow_neighbors(const struct dn_images *x, size_t i, const struct dn_images *y, int k,
+                           struct dn_neighbor *out) {
+    const double values = x->height * x->width * x->channels;
+    bool *taken = calloc(y->n, sizeof *taken);
+    for (int rank = 0; rank < k; rank++) {
+        size_t best = y->n;
+        for (size_t j = 0; j < y->n; j++)
+            if (!taken[j] &&
+                (best == y->n || slow_distance(x, i, y, j) < slow_distance(x, i, y, best)))
+                best = j;
+        out[rank] = DN_NO_NEIGHBOR;
+        if (best == y->n)
+            continue;
+        taken[best] = true;
+        out[rank] = (struct dn_neighbor){
+            (int32_t)best, (int32_t)lround(pow(255 * slow_distance(x, i, y, best), 2) * values)};
+    }
+    free(taken);
+}
+
+Test(neighbors, agree_with_a_slow_search_whatever_the_pieces) {
+    enum { N = 70, MOST = 90 };
+    static const int shapes[][3] = {{4, 4, 1}, {28, 28, 1}, {8, 12, 3}, {64, 64, 3}};
+    static const int counts[] = {1, 5, MOST}, pieces[] = {1, 7, N};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        const int *shape = shapes[s];
+        const size_t values = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
+        struct dn_images x = draw(1, 3, shape[0], shape[1], shape[2]),
+                         y = draw(2, N, shape[0], shape[1], shape[2]);
+        memcpy((void *)x.pixels, y.pixels + 9 * values, values);
+        memcpy((void *)(y.pixels + 40 * values), y.pixels + 9 * values, values); /* a tie */
+        for (size_t c = 0; c < 3; c++)
+            for (size_t p = 0; p < 3; p++) {
+                const int k = counts[c];
+                struct dn_neighbor found[3 * MOST], wanted[MOST];
+                for (int i = 0; i < 3 * k; i++)
+                    found[i] = DN_NO_NEIGHBOR;
+                for (int first = 0; first < N; first += pieces[p]) {
+                    struct dn_images piece = y;
+                    piece.pixels += (size_t)first * values;
+                    piece.n = (size_t)(N - first < pieces[p] ? N - first : pieces[p]);
+                    dn_images_neighbors(&x, &piece, first, k, found);
+                }
+                for (size_t i = 0; i < 3; i++) {
+                    slow_neighbors(&x, i, &y, k, wanted);
+                    for (int j = 0; j < k; j++) {
+                        cr_assert_eq(found[i * (size_t)k + (size_t)j].place, wanted[j].place);
+                        cr_assert_eq(found[i * (size_t)k + (size_t)j].squares, wanted[j].squares);
+                    }
+                }
+                cr_assert(found[0].place == 9 && found[0].squares == 0);
+                cr_assert(k == 1 || (found[1].place == 40 && found[1].squares == 0));
+            }
+        free((void *)x.pixels);
+        free((void *)y.pixels);
+    }
+}
+
 /* ------------------------------------------------------------------ the report */
 
 /* Class 0: a bright square in the upper left; class 1: in the lower right; at random places, on noise. */
