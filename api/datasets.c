@@ -411,9 +411,9 @@ static enum store_status choose_uploads(struct store_session *session,
     if (page->has_more)
         return STORE_OK;
     const bool on_loop = most < LIST_MAX;
-    enum store_status status =
-        store_dataset_list(session, last, query->kind == KIND_IMAGES, room, on_loop ? BYTES_ON_LOOP : LIST_BYTES, page->uploads,
-                           &page->upload_count, &page->has_more);
+    enum store_status status = store_dataset_list(
+        session, last, query->kind == KIND_IMAGES, room, on_loop ? BYTES_ON_LOOP : LIST_BYTES,
+        page->uploads, &page->upload_count, &page->has_more);
     page->is_cut = status == STORE_OK && page->has_more && on_loop && page->upload_count < wanted;
     return status;
 }

@@ -30,7 +30,8 @@ static const struct field rows[] = {
      "their column alone if the model cannot be given any."},
     {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL,
      "Number of points to draw, 1,000 by default. Of images: 100 by default, fewer in pictures of "
-     "trajectories and where there is no room for so many. In JSON, images have at most 100,000 "
+     "trajectories and where there is no room for so many. The default is smaller still if one "
+     "request may not cost as much (--max-sample-cost). In JSON, images have at most 100,000 "
      "values."},
     {"", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL,
      "Seed of the start noise and of the fresh noise of each step."},
@@ -347,13 +348,26 @@ static void find_axes(struct sampling *sampling, int dim, struct problem_fields 
               &sampling->axes, wrong);
 }
 
+/* Without n, there are no more points than one request may cost, and as many of each class if they take
+ * turns. */
+static void fit_cost(struct http_exchange *exchange, struct dn_sample_request *request,
+                     const struct dn_model *model) {
+    const double most = fmax(cost_affordable(exchange, model, request), 1);
+    const int classes = dn_model_spec(model)->dataset.classes;
+    if (request->n <= most)
+        return;
+    request->n = (int)most;
+    if (request->label == DN_LABELS_IN_TURN && request->n > classes)
+        request->n -= request->n % classes;
+}
+
 /* Checks what depends on the model. */
 static bool fits_model(struct http_exchange *exchange, struct sampling *sampling,
                        const struct dn_model *model) {
     struct problem_fields wrong = {.arena = http_arena(exchange)};
     struct dn_sample_request *request = &sampling->request;
     const int dim = dn_model_dim(model);
-    const bool are_images = samples_are_images(model);
+    const bool are_images = samples_are_images(model), is_open = request->n == 0;
     if (are_images && !samples_images_accept(exchange, sampling))
         return false;
     if (request->n == 0 && !are_images)
@@ -370,6 +384,8 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
     if (are_images)
         samples_images_fit(sampling, model, &wrong);
     fit_noise(sampling, model, &wrong);
+    if (is_open)
+        fit_cost(exchange, request, model);
     if (request->noise && sampling->noise_dim != dim)
         problem_add(&wrong, "/noise", "has %d coordinates, but the model has %d",
                     sampling->noise_dim, dim);

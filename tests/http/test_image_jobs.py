@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import numpy
 import pytest
@@ -73,6 +74,27 @@ def test_samples_are_the_pictures_of_their_class(store, job):
         assert drawn.min() >= 0 and drawn.max() <= 255
     noise = numpy.full((1, 64), 127.5).tolist()
     assert store.post(f"/v1/models/{job['id']}/samples", {"noise": noise, "guidance": 1}).status == 200
+
+
+def test_without_n_there_are_as_many_images_as_a_request_may_cost(start, store, job):
+    """Even of a network so large that 100 images are too many."""
+    weights = store.fetch("GET", f"/v1/models/{job['id']}/weights.safetensors").body
+    server = start("--max-sample-cost", "2e9")
+    model = made(server.post("/v1/models", raw=weights, headers={"Content-Type": "application/octet-stream"}))
+    url = f"/v1/models/{model['id']}/samples"
+    refused = server.get(f"{url}.json?n=100").json
+    assert refused["code"] == "too_expensive"
+    most = int(re.search(r"allows n = (\d+)", refused["detail"])[1])
+    assert 5 < most < 100 and server.get(f"{url}.json?n={most + 1}").json["code"] == "too_expensive"
+    assert server.get(f"{url}.json").json["n"] == most and server.get(f"{url}.json?n={most}").status == 200
+    assert len(array(server.fetch("GET", f"{url}.npy"))) == most
+    turns = server.get(f"{url}.json?balance=true").json["labels"]
+    assert turns.count("0") == turns.count("1") == most // 2  # as many of each class
+    for path in (f"{url}.png", f"/v1/models/{model['id']}/trajectories.gif?frames=3", f"/v1/models/{model['id']}/trajectories.png?frames=3"):
+        assert server.fetch("GET", path).status == 200, path
+    server.stop()
+    answer = start("--max-sample-cost", "1e3").get(f"{url}.png")  # not even one
+    assert answer.status == 422 and "which allows n = 0" in answer.json["detail"]
 
 
 def test_weights_go_out_and_come_back(store, job):

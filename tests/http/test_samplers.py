@@ -301,3 +301,14 @@ def test_the_cost_is_that_of_the_evaluations(start):
         answer = server.get(path(server, suffix=".npy") + query({"n": n, "sampler": sampler, "steps": steps}))
         assert answer.status == (200 if fits else 422), (sampler, steps)
     assert server.get(path(server) + f"?n={n}").json["code"] == "too_expensive"
+
+
+def test_without_n_there_are_as_many_points_as_a_request_may_cost(start):
+    server = start("--max-sample-cost", "2e5")
+    server.job = server.submit(QUICK)
+    assert server.wait(server.job)["status"] == "succeeded"
+    parameters = server.get(f"/v1/models/{server.job}").json["parameters"]
+    n = int(2e5 / (2 * parameters * 5))
+    assert 1 < n < 1000
+    assert server.get(path(server) + "?sampler=ddim&steps=5").json["n"] == n
+    assert server.get(path(server, "trajectories") + "?sampler=ddim&steps=5").json["n"] == n
