@@ -73,7 +73,9 @@ static const struct field rows[] = {
      "the data, especially in many dimensions. With v_prediction and sample, errors are not "
      "multiplied. Samples of a table stay in the range of each of its columns in any case."},
     {"", "noise", FIELD_OTHER, 0, 0, 0, 0, NULL,
-     "Start points [n][dim] in data units instead of the seed's (JSON body only)."},
+     "Start points [n][dim] in data units instead of the seed's (JSON body only); of images, noise "
+     "for each, [height][width][channels] without the inner brackets. A body has at most 400,000 "
+     "numbers, which are 32 images of 64 x 64 x 3 values, or 509 of 28 x 28."},
     {"", "given", FIELD_OTHER, 0, 0, 0, 0, NULL,
      "Known cells by the names of the columns: they come back as they are, and the others are "
      "drawn "
@@ -130,8 +132,9 @@ bool sampling_read_points(const cJSON *array, const char *pointer, bool may_miss
     const int n = cJSON_GetArraySize(array);
     const int dim = n > 0 ? cJSON_GetArraySize(array->child) : 0;
     if (!cJSON_IsArray(array) || n > DN_MAX_SAMPLES || dim < 1 || dim > DN_MAX_VALUES) {
-        problem_add(wrong, pointer, "must be an array of 1 to %d points, each an array of numbers",
-                    DN_MAX_SAMPLES);
+        problem_add(wrong, pointer,
+                    "must be an array of 1 to %d points, each an array of 1 to %d numbers",
+                    DN_MAX_SAMPLES, DN_MAX_VALUES);
         return false;
     }
     double *points = arena_alloc(wrong->arena, (size_t)n * (size_t)dim * sizeof *points);

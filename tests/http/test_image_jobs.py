@@ -149,3 +149,34 @@ def test_what_measures_points_refuses_images(store, job):
     ):
         assert answer.status == 422, answer.body
     assert store.get("/livez").status == 200
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (64, 64, 3)])
+def test_each_image_may_start_from_noise_of_its_own(store, shape):
+    """That of a seed, sent as JSON, becomes the images of the seed; as many values as a body may have."""
+    pictures = made(post_form(store, idx(random_images(12, *shape)), query=f"?name=large{shape[0]}"))
+    spec = {"dataset": pictures["id"], "diffusion": {"timesteps": 10}, "network": {"channels": [16, 16]}, "training": {"batch_size": 4, "epochs": 1}}
+    trained = store.post("/v1/jobs", spec, headers={"Prefer": "wait=60"}).json
+    assert trained["status"] == "succeeded", trained
+    url = f"/v1/models/{trained['id']}"
+    values, most = numpy.prod(shape), {784: 509, 12288: 32}[int(numpy.prod(shape))]
+    path = array(store.fetch("GET", f"{url}/trajectories.npy?n=3&seed=7&steps=4")).reshape(5, 3, values)
+    noise = [[float(value) for value in image] for image in path[0]]
+    body = json.dumps({"noise": noise, "steps": 4})
+    answer = store.request("POST", f"{url}/samples.npy", raw=body.encode(), headers={"Content-Type": "application/json"})
+    # the way to model units and back may change the last bits of the noise
+    assert numpy.abs(array(answer).reshape(3, values) - path[-1]).max() < 0.01
+    assert not numpy.array_equal(path[-1][0], path[-1][1])
+    many = store.post(f"{url}/samples.npy", {"noise": [[1] * int(values)] * most, "steps": 1})
+    assert len(array(many)) == most
+    for wrong, status, said in [
+        ([[0.5] * 64], 422, f"has 64 coordinates, but the model has {values}"),
+        ([[0.5] * int(values), [0.5]], 422, f"must be an array of {values} finite numbers"),
+        ([[0.5] * (12288 + 1)], 422, "12288"),
+        ([[1] * int(values)] * (most + 1), 400, "values"),
+        ([[1e39] * int(values)], 422, "finite"),
+    ]:
+        refused = store.post(f"{url}/samples.npy", {"noise": wrong, "steps": 1})
+        assert refused.status == status and said in refused.body.decode(), (status, said, refused.body[:400])
+    twice = store.post(f"{url}/samples.npy", {"noise": noise, "n": 2})
+    assert twice.status == 422 and twice.json["errors"][0]["pointer"] == "/n"
