@@ -153,6 +153,119 @@ test("the slider of the guidance keeps the noise", async () => {
   await close(page);
 });
 
+test("all classes come from the same noises, which no guidance changes", async () => {
+  const page = await open(server, `#job=${id}&k=0`, CALM);
+  const chip = page.getByRole("button", { name: "Same noise" });
+  await shows(page, NOISE, "the start is noise");
+  const lines = async () => byClass(await tiles(page));
+  const [left, upper] = await lines();
+  assert.deepEqual(left, upper);
+  assert.equal(new Set(left.map((each) => JSON.stringify(each))).size, 6, "another one in each column");
+  const slide = async (key) => {
+    const asked = page.waitForResponse(/trajectories\.safetensors/);
+    await page.getByRole("slider", { name: "Guidance" }).press(key);
+    await asked;
+    await page.locator(".stage-canvas canvas:not(.stale)").waitFor();
+  };
+  await slide("End");
+  assert.deepEqual(await lines(), [left, left]);
+  await slide("Home"); // without guidance, the class has no effect
+  assert.deepEqual(await lines(), [left, left]);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("End");
+  await until(async () => (await kinds(page)).flat().every(Boolean), "images without a class");
+  const [one, other] = await lines();
+  assert.deepEqual(one, other);
+  await slide("End");
+  await shows(page, SIX, "six images of each class");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Home");
+  const [answer] = await Promise.all([page.waitForResponse(/trajectories\.safetensors/), chip.click()]);
+  assert.equal(new URL(answer.url()).searchParams.get("shared_noise"), null);
+  await until(async () => {
+    const [a, b] = await lines();
+    return JSON.stringify(a[1]) !== JSON.stringify(b[1]);
+  }, "each image has a noise of its own");
+  await until(async () => page.url().includes("own=1"), "the link says so");
+  await close(page);
+});
+
+test("the nearest images of the data stand beside an image that is chosen", async () => {
+  const page = await open(server, `#job=${id}`, CALM);
+  await shows(page, SIX, "six images of each class");
+  const answers = [];
+  page.on("response", async (each) => each.url().endsWith("/nearest") && answers.push(await each.json()));
+  const images = page.locator(".spots button");
+  assert.equal(await images.count(), 12);
+  const panel = page.getByRole("region", { name: "Nearest images of the data" });
+  const near = panel.locator("li:not(:first-child)");
+  const said = () =>
+    near.evaluateAll((all) => all.map((each) => [each.querySelector("span").textContent, each.querySelector("small").textContent].join()));
+  const seen = (canvas) => {
+    const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return [width, height, data[4 * (width * (height - 1))], data[4 * (width - 1)]]; // the corners below and at the right
+  };
+  const isThere = async (name, corners, searches) => {
+    await until(async () => answers.length === searches && (await near.count()) === 5, "five images");
+    await until(async () => (await near.first().locator("span").textContent()) === name, "of the class");
+    const [found] = answers.at(-1).nearest;
+    assert.deepEqual(await said(), found.map((each) => `${each.label},${each.distance.toFixed(3)}`));
+    assert.ok(found.every((each) => each.label === name && each.distance < 0.2));
+    assert.deepEqual(await near.first().locator("canvas").evaluate(seen), [SIDE, SIDE, ...corners]);
+    await panel.getByText(`${name}, image`).waitFor();
+  };
+  await page.getByRole("button", { name: "0, image 3" }).click();
+  await isThere("0", [255, 0], 1);
+  assert.equal(await panel.evaluate((element) => document.activeElement.closest(".neighbors") === element), false);
+  // By keys: all images are one stop of the tab key.
+  const isFocused = (name) => page.evaluate((label) => document.activeElement.getAttribute("aria-label") === label, name);
+  assert.ok(await isFocused("0, image 3"));
+  const box = async (name) => page.getByRole("button", { name, exact: true }).boundingBox();
+  const [from, to] = [await box("0, image 3"), await box("1, image 3")];
+  await page.keyboard.press(to.x > from.x + 2 ? "ArrowRight" : "ArrowDown");
+  assert.ok(await isFocused("1, image 3"));
+  await page.keyboard.press("Enter");
+  await isThere("1", [0, 255], 2);
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.closest(".spots")), null);
+  await page.keyboard.press("Shift+Tab");
+  assert.ok(await isFocused("1, image 3"));
+  await page.keyboard.press("Escape");
+  await panel.waitFor({ state: "detached" });
+  assert.ok(await isFocused("1, image 3"));
+  assert.equal(answers.length, 2);
+  await close(page);
+});
+
+test("the data turn into noise on the stage", async () => {
+  const page = await open(server, `#job=${id}`, CALM);
+  await shows(page, SIX, "six images of each class");
+  const [answer] = await Promise.all([
+    page.waitForResponse(/forward\.safetensors/),
+    page.getByRole("button", { name: "Forward" }).click(),
+  ]);
+  const { searchParams } = new URL(answer.url());
+  assert.deepEqual([searchParams.get("schedule"), searchParams.get("timesteps"), searchParams.get("n")], ["cosine", "100", "12"]);
+  const label = () => page.locator(".stage-canvas canvas").getAttribute("aria-label");
+  await until(async () => (await label()) === "12 images of halves, dissolving into noise", "the forward process");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Home");
+  await until(() => isData(page), "it begins with the data");
+  await page.keyboard.press("End");
+  await until(async () => (await grays(page)) > 100 && (await kinds(page)).flat().every((each) => each === ""), "it ends as noise");
+  assert.equal(await page.locator(".spots button").count(), 0);
+  assert.equal(await page.getByRole("slider", { name: "Guidance" }).count(), 0);
+  assert.match(await page.getByRole("link", { name: "GIF" }).getAttribute("href"), /datasets\/[-0-9a-f]+\/forward\.gif\?.*n=12/);
+  await page.getByRole("tab", { name: "Steps" }).click();
+  await until(async () => (await kinds(page)).map((line) => line[0]).join() === NAMES.join(), "a strip begins with the data");
+  await page.getByRole("tab", { name: "Samples" }).click();
+  await page.getByRole("button", { name: "Model", exact: true }).click();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("End");
+  await shows(page, SIX, "the model again");
+  await close(page);
+});
+
 test("a film strip has the steps of an image of each class", async () => {
   const page = await open(server, `#job=${id}&tab=steps`, CALM);
   await until(async () => (await kinds(page)).map((line) => line.at(-1)).join() === NAMES.join(), "they end as images");
@@ -220,9 +333,13 @@ test("a run of images is reached and read on every window", async () => {
       { width: 400, height: 800 },
     ]) {
       const page = await open(server, `#job=${id}`, { ...CALM, viewport, colorScheme, bypassCSP: true });
-      for (const tab of ["", "tab=steps", "tab=checkpoints"]) {
+      for (const tab of ["", "tab=steps", "tab=checkpoints", "process=forward&k=0.3", "a choice"]) {
         await goTo(page, `job=${id}&${tab}`);
         await page.locator(".stage-canvas canvas:not(.stale)").waitFor();
+        if (tab === "a choice") {
+          await page.locator(".spots button").nth(3).click();
+          await page.locator(".neighbors li").nth(5).waitFor();
+        }
         const where = `${colorScheme} ${viewport.width} ${tab}`;
         assert.deepEqual(await axe(page), [], where);
         assert.deepEqual(await page.evaluate(judge, { words: WORDS }), [], where);

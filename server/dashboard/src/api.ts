@@ -12,6 +12,7 @@ export type Dataset = components["schemas"]["Dataset"];
 /** One of the processes that share a database. */
 export type Node = components["schemas"]["Node"];
 export type Estimate = components["schemas"]["Estimate"];
+export type NearestImages = components["schemas"]["NearestImages"];
 /** One of the data sets of a job. */
 export type DatasetPart = Exclude<NonNullable<JobRequest["dataset"]>, unknown[]>;
 /** The name of a built-in data set. */

@@ -10,6 +10,7 @@ export interface Source {
   upload: boolean;
   classes: string[] | null; // of an upload, and of the built-in digits
   n: number; // number of points; 0 if unknown
+  seed: number; // of a built-in data set
 }
 
 type Shape = [number, number, number]; // height, width, channels
@@ -29,12 +30,19 @@ export const timestepsOf = (run: Job): number => run.spec.diffusion?.timesteps ?
 
 function sourceOf(part: DatasetPart): Source {
   if (typeof part === "string") return sourceOf({ name: part } as DatasetPart);
-  const { n = 0 } = part;
+  const { n = 0, seed = 0 } = part;
   if ("id" in part)
-    return { id: part.id, label: part.name ?? "upload", upload: true, classes: part.classes ?? null, n };
+    return {
+      id: part.id,
+      label: part.name ?? "upload",
+      upload: true,
+      classes: part.classes ?? null,
+      n,
+      seed,
+    };
   const { name = "" } = part;
   const classes = (name as string) === DIGITS.id ? DIGITS.classes : null;
-  return { id: name, label: name, upload: false, classes, n };
+  return { id: name, label: name, upload: false, classes, n, seed };
 }
 
 /** The data sets of a run; none for a model that was imported without a description of its data. */

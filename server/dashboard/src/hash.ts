@@ -16,6 +16,7 @@ export interface View {
   steps: number; // 0: as many as usual for the model
   guidance: number; // -1: as usual for the model
   class: number; // index of the class; -1: all classes
+  own: number; // of images of all classes, 1: each has its own noise; 0: each class has the same ones
   mode: StageMode;
   show: string; // layers beside the points, see LAYERS in stage/tools.tsx, joined by '.'
   clip: number; // 1: the estimate is clipped to the range of the data; 0: it is not
@@ -41,6 +42,7 @@ export const DEFAULTS: View = {
   steps: 0,
   guidance: -1,
   class: -1,
+  own: 0,
   mode: "x",
   show: "hue",
   clip: 1,

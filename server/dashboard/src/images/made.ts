@@ -28,10 +28,10 @@ export const made = resource<Trajectory[]>(() => {
   const list = thinned(epochs()); // none until their list is loaded
   if (kind.value !== "images" || tab.value !== "checkpoints" || !hasModel(run) || list.length === 0)
     return null;
-  const { seed, sampler, steps, guidance, class: place, clip } = view.value;
-  const of = [run.id, seed, sampler, steps, guidance, place, clip].join("/");
+  const { seed, sampler, steps, guidance, class: place, own, clip } = view.value;
+  const of = [run.id, seed, sampler, steps, guidance, place, own, clip].join("/");
   const n = place < 0 ? Math.min(IMAGES, classesOf(run).length || IMAGES) : IMAGES;
-  const request = { ...DEFAULTS, n, seed, sampler, steps, guidance, class: place, clip };
+  const request = { ...DEFAULTS, n, seed, sampler, steps, guidance, class: place, own, clip };
   return {
     of: run.id,
     key: `${of}/${list}`,

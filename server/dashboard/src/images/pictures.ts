@@ -1,16 +1,21 @@
 // Pictures of the data of the run on the stage, as the server draws them.
 import { getBytes, url } from "../api";
 import { classesOf, sourcesOf } from "../data";
-import { shows } from "../hash";
+import { shows, view } from "../hash";
 import { resource } from "../results/resource";
 import { hasModel, job } from "../runs";
-import { kind } from "../tabs";
+import { wayOf } from "../stage/trajectory";
+import { isMoving, kind } from "../tabs";
 import type { Box } from "./sheet";
 
 const COLUMNS = 12;
 const ROWS = 6; // without classes
 
-export const isDataWanted = (): boolean => !hasModel(job.value) || shows("data");
+/** Whether the stage shows the data as they are, instead of how they turn into noise or what a model makes of it. */
+export const isDataWanted = (): boolean => {
+  const isForward = isMoving.value && job.value !== undefined && wayOf(job.value, view.value) !== "";
+  return !isForward && (!hasModel(job.value) || shows("data"));
+};
 
 /** A picture of each data set. The images of a class begin a row. */
 export const pictures = resource<ImageBitmap[]>(() => {

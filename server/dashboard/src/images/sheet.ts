@@ -8,6 +8,8 @@ export interface Tile {
   at: number; // where the image begins
   next: number; // where it begins in the next frame
   part: number; // from 0, all of the first, to 1, all of the second
+  name: string; // which image it is
+  finished: Float32Array | null; // the image at the end of its way from noise; null: it is one of the data
 }
 
 export interface Sheet {
@@ -30,6 +32,15 @@ const GAP = 2; // between tiles
 const FONT = 12;
 const TITLE = 22;
 
+/** Where a tile is, in pixels of the screen. */
+export interface Spot {
+  tile: Tile;
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
 /** Writes the pixels of a tile, as the bytes of an image of the browser. */
 function fill(out: Uint8ClampedArray, from: number, { values, at, next, part }: Tile, shape: Shape): void {
   const [height, width, channels] = shape;
@@ -42,7 +53,7 @@ function fill(out: Uint8ClampedArray, from: number, { values, at, next, part }: 
 }
 
 /** All tiles below one another, each pixel once. */
-function strip(tiles: Tile[], shape: Shape): HTMLCanvasElement {
+export function strip(tiles: Tile[], shape: Shape): HTMLCanvasElement {
   const [height, width] = shape;
   const canvas = document.createElement("canvas");
   canvas.width = width;
@@ -98,7 +109,7 @@ function arrange(context: CanvasRenderingContext2D, box: Box, sheet: Sheet, isTu
   };
 }
 
-function drawTiles(context: CanvasRenderingContext2D, { lines, shape }: Sheet, layout: Layout): void {
+function drawTiles(context: CanvasRenderingContext2D, { lines, shape }: Sheet, layout: Layout): Spot[] {
   const { isTurned, left, top, width, height } = layout;
   const gap = GAP * devicePixelRatio;
   const [rows, columns] = shape;
@@ -107,13 +118,15 @@ function drawTiles(context: CanvasRenderingContext2D, { lines, shape }: Sheet, l
     shape,
   );
   context.imageSmoothingEnabled = layout.scale < 1;
-  let number = 0;
+  const spots: Spot[] = [];
   for (const [line, { tiles }] of lines.entries())
-    for (let i = 0; i < tiles.length; i++, number++) {
+    for (const [i, tile] of tiles.entries()) {
       const [column, row] = isTurned ? [line, i] : [i, line];
       const [x, y] = [left + column * (width + gap), top + row * (height + gap)];
-      context.drawImage(pixels, 0, number * rows, columns, rows, x, y, width, height);
+      context.drawImage(pixels, 0, spots.length * rows, columns, rows, x, y, width, height);
+      spots.push({ tile, left: x, top: y, width, height });
     }
+  return spots;
 }
 
 const NARROWEST = 0.8; // how much a name may be squeezed
@@ -162,8 +175,11 @@ interface Colors {
   accent: string;
 }
 
-/** Draws a sheet in the middle of a box, both in pixels of the screen. Lines are rows, or columns if that leaves more room. */
-export function drawSheet(context: CanvasRenderingContext2D, box: Box, sheet: Sheet, colors: Colors): void {
+/**
+ * Draws a sheet in the middle of a box, both in pixels of the screen. Lines are rows, or columns if that leaves more room. Returns where
+ * its tiles are.
+ */
+export function drawSheet(context: CanvasRenderingContext2D, box: Box, sheet: Sheet, colors: Colors): Spot[] {
   const px = devicePixelRatio;
   context.font = `${Math.round(FONT * px)}px system-ui, sans-serif`;
   context.fillStyle = colors.text;
@@ -173,6 +189,6 @@ export function drawSheet(context: CanvasRenderingContext2D, box: Box, sheet: Sh
   const upright = arrange(context, free, sheet, false);
   const turned = arrange(context, free, sheet, true);
   const layout = !sheet.fixed && turned.scale > upright.scale ? turned : upright;
-  drawTiles(context, sheet, layout);
   drawNames(context, sheet, layout, colors);
+  return drawTiles(context, sheet, layout);
 }

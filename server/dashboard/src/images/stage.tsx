@@ -1,4 +1,5 @@
 // The stage of a run of images: a sheet of samples that forms on the time track, the steps side by side, or the checkpoints.
+import type { Job } from "../api";
 import { view } from "../hash";
 import { position } from "../player";
 import { hasModel, job, jobB, nameOf } from "../runs";
@@ -9,37 +10,43 @@ import { Track } from "../stage/track";
 import { isMoving, tab } from "../tabs";
 import { ink } from "../theme";
 import { made } from "./made";
+import { Neighbors, Spots } from "./neighbors";
 import { drawPictures, isDataWanted, pictures } from "./pictures";
 import { type Box, drawSheet, type Sheet } from "./sheet";
 import { checkpointsSheet, samplesSheet, stepsSheet } from "./sheets";
+import { setSpots, spotsOf } from "./spots";
 import { ImageTools } from "./tools";
 
 const MARGIN = 12;
 const ESTIMATE = "x₀, the model's estimate of the data";
 
-function movingSheets(): Sheet[] {
+/** A sheet, and the run that it is of. */
+type Sheets = [Sheet, Job][];
+
+function movingSheets(): Sheets {
   const [run, other] = [job.value, jobB.value];
   const [a, b] = [shown.value, shownB.value];
   if (!run || !a) return [];
-  const { mode } = view.value;
+  const mode = a.home === 0 ? "x" : view.value.mode; // the estimates of the forward process are the data
   const which = mode === "x0" ? "x0" : "x";
   const sheet = tab.value === "steps" ? stepsSheet : samplesSheet;
   if (b && other)
     return [
-      sheet(a, run, which, position.value, `A  ${nameOf(run)}`),
-      sheet(b, other, which, position.value, `B  ${nameOf(other)}`),
+      [sheet(a, run, which, position.value, `A  ${nameOf(run)}`), run],
+      [sheet(b, other, which, position.value, `B  ${nameOf(other)}`), other],
     ];
   if (mode === "both")
     return [
-      sheet(a, run, "x", position.value, "x, the images"),
-      sheet(a, run, "x0", position.value, ESTIMATE),
+      [sheet(a, run, "x", position.value, "x, the images"), run],
+      [sheet(a, run, "x0", position.value, ESTIMATE), run],
     ];
-  return [sheet(a, run, which, position.value, "")];
+  return [[sheet(a, run, which, position.value, ""), run]];
 }
 
-function sheets(): Sheet[] {
+function sheets(): Sheets {
   if (isMoving.value) return movingSheets();
-  return job.value && made.value.value ? [checkpointsSheet(made.value.value, job.value)] : [];
+  const run = job.value;
+  return run && made.value.value ? [[checkpointsSheet(made.value.value, run), run]] : [];
 }
 
 /** Sheets share the width; film strips, which are wide, the height. */
@@ -60,11 +67,17 @@ function paint(canvas: HTMLCanvasElement): void {
   const context = canvas.getContext("2d")!;
   context.clearRect(0, 0, canvas.width, canvas.height);
   if (isDataWanted()) {
+    setSpots([]);
     if (pictures.value.value) drawPictures(context, boxes(canvas, 1)[0]!, pictures.value.value);
     return;
   }
   const list = sheets();
-  for (const [i, box] of boxes(canvas, list.length).entries()) drawSheet(context, box, list[i]!, ink.value);
+  setSpots(
+    boxes(canvas, list.length).flatMap((box, i) => {
+      const [sheet, run] = list[i]!;
+      return spotsOf(drawSheet(context, box, sheet, ink.value), run, i);
+    }),
+  );
 }
 
 const isStale = (): boolean =>
@@ -77,7 +90,7 @@ const error = (): string => {
 
 function note(): string {
   if (!job.value || error()) return error();
-  if (!hasModel(job.value)) return waiting(job.value, "the training data", "images");
+  if (!hasModel(job.value) && isDataWanted()) return waiting(job.value, "the training data", "images");
   return isStale() ? "Drawing …" : "";
 }
 
@@ -85,7 +98,8 @@ function label(): string {
   const what = job.value ? nameOf(job.value) : "";
   if (isDataWanted()) return `Images of the data of ${what}`;
   if (!isMoving.value) return `Images of ${what} from its checkpoints, from the same noise`;
-  return `${shown.value?.n ?? 0} images of ${what}, forming from noise`;
+  const how = shown.value?.home === 0 ? "dissolving into noise" : "forming from noise";
+  return `${shown.value?.n ?? 0} images of ${what}, ${how}`;
 }
 
 export function ImageStage() {
@@ -94,13 +108,17 @@ export function ImageStage() {
   return (
     <>
       <ImageTools />
-      <div class="stage-canvas">
-        <canvas ref={ref} class={isStale() ? "stale" : ""} role="img" aria-label={label()} />
-        {said && (
-          <p class={`stage-note${error() ? " error" : ""}`} role={error() ? "alert" : "status"}>
-            {said}
-          </p>
-        )}
+      <div class="image-stage">
+        <div class="stage-canvas">
+          <canvas ref={ref} class={isStale() ? "stale" : ""} role="img" aria-label={label()} />
+          <Spots />
+          {said && (
+            <p class={`stage-note${error() ? " error" : ""}`} role={error() ? "alert" : "status"}>
+              {said}
+            </p>
+          )}
+        </div>
+        <Neighbors />
       </div>
       {isMoving.value && <Track />}
     </>

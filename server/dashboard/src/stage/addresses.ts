@@ -4,7 +4,7 @@ import { sourcesOf } from "../data";
 import { view } from "../hash";
 import { hasModel, job, jobB, nameOf } from "../runs";
 import { ink } from "../theme";
-import { processQuery, sampleQuery } from "./trajectory";
+import { processQuery, sampleQuery, wayOf } from "./trajectory";
 
 export interface Address {
   of: string; // which one it is, if there are several; "" if there is only one
@@ -14,7 +14,7 @@ export interface Address {
 }
 
 /** Without a model, the stage shows the forward process. */
-const processOf = (run: Job) => view.value.process || (hasModel(run) ? "" : "forward");
+const processOf = (run: Job) => wayOf(run, view.value) || (hasModel(run) ? "" : "forward");
 
 function ofRun(run: Job, of: string, epoch: number): Address[] {
   const process = processOf(run);

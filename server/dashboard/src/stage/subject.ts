@@ -9,7 +9,7 @@ import { hasModel, job, jobB, jobs, loaded, onCheckpoint } from "../runs";
 import { isMoving, kind, kindOf } from "../tabs";
 import { loadColumns } from "./axes";
 import { held, landingError, release } from "./landing";
-import { loadProcess, loadReverse, type Trajectory } from "./trajectory";
+import { loadProcess, loadReverse, type Trajectory, wayOf } from "./trajectory";
 
 export const shown = signal<Trajectory | null>(null);
 export const shownB = signal<Trajectory | null>(null);
@@ -19,7 +19,8 @@ export const stageError = signal("");
 export const stale = signal(false);
 
 /** Whether a run of images has no model yet, so that the stage shows its data. */
-const isDataShown = () => kind.value === "images" && !hasModel(job.value);
+const isDataShown = () =>
+  kind.value === "images" && !hasModel(job.value) && wayOf(job.value!, view.value) === "";
 
 /** Whether the picture has been loaded or has failed. What is less important than the picture waits for this. */
 export const isSettled = (): boolean =>
@@ -35,7 +36,7 @@ interface Wish {
 }
 
 /** The parts of the view that the trajectory depends on; position, layers and mode only redraw it. */
-const drawn = (v: View) => [v.n, v.seed, v.sampler, v.steps, v.guidance, v.class, v.clip].join("/");
+const drawn = (v: View) => [v.n, v.seed, v.sampler, v.steps, v.guidance, v.class, v.own, v.clip].join("/");
 
 function ofProcess(process: "forward" | "optimal", sources: Source[], run: Job | undefined, v: View): Wish {
   return {
@@ -48,8 +49,9 @@ function ofProcess(process: "forward" | "optimal", sources: Source[], run: Job |
 /** What to show of a run: the trajectories of its model, or what does not need a model. */
 function wishOf(run: Job | undefined, v: View, epoch: number): Wish | null {
   if (!run || !isMoving.value) return null;
+  const way = wayOf(run, v);
+  if (way) return ofProcess(way, sourcesOf(run), run, v);
   if (kindOf(run) === "images" && !hasModel(run)) return null; // the stage shows the data
-  if (v.process !== "" && kindOf(run) !== "images") return ofProcess(v.process, sourcesOf(run), run, v);
   if (!hasModel(run)) return ofProcess("forward", sourcesOf(run), run, v);
   return {
     key: [run.id, epoch, drawn(v)].join("/"),
@@ -62,7 +64,12 @@ function wishA(): Wish | null {
   if (!loaded.value || (keyState.value !== "none" && !job.value)) return null;
   if (job.value || jobs.value.length > 0) return wishOf(job.value, view.value, view.value.epoch);
   const { value: id } = preview;
-  return ofProcess("forward", [{ id, label: id, upload: false, classes: null, n: 0 }], undefined, view.value);
+  return ofProcess(
+    "forward",
+    [{ id, label: id, upload: false, classes: null, n: 0, seed: 0 }],
+    undefined,
+    view.value,
+  );
 }
 
 /** Points and images do not fit beside each other. */

@@ -5,7 +5,7 @@ import { job } from "../runs";
 import { axesOf, columnName, setAxis } from "./axes";
 import { shown } from "./subject";
 
-const PROCESSES: [Process, string, string][] = [
+export const PROCESSES: [Process, string, string][] = [
   ["", "Model", "From noise to data with the model"],
   ["forward", "Forward", "The data turning into noise"],
   ["optimal", "Nearest point", "Straight paths from noise to the nearest data point"],

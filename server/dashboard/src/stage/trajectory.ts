@@ -40,6 +40,13 @@ export function mostOf(run: Job): number {
   return values ? Math.max(1, Math.floor(MOST_VALUES / (2 * IMAGE_FRAMES * values))) : MOST_POINTS;
 }
 
+/** Whether each class has its images from the same noises, so that the stage is a table of classes and noises. */
+export const sharesNoise = (view: View, run: Job): boolean =>
+  shapeOf(run) !== null && classesOf(run).length > 1 && view.class < 0 && !view.own;
+
+/** Whether there is one set of images for all classes, which have no effect without guidance. */
+export const isOneForAll = (view: View, run: Job): boolean => sharesNoise(view, run) && view.guidance === 0;
+
 /** The number of points or images of a run on the stage. Of images, there are as many in each class unless the view says how many. */
 export function countOf(view: View, run: Job): number {
   const most = mostOf(run);
@@ -54,14 +61,16 @@ export function countOf(view: View, run: Job): number {
 export function sampleQuery(view: View, run: Job): Query {
   const classes = classesOf(run).length;
   const isImages = shapeOf(run) !== null;
+  const inTurn = isImages && classes > 0 && view.class < 0 && view.guidance !== 0;
   return {
-    n: countOf(view, run),
+    n: isOneForAll(view, run) ? Math.ceil(countOf(view, run) / classes) : countOf(view, run),
     seed: view.seed,
     sampler: view.sampler || undefined,
     steps: Math.min(view.steps, timestepsOf(run)) || undefined,
     guidance: classes > 0 && view.guidance >= 0 ? view.guidance : undefined,
     class: view.class >= 0 && view.class < classes ? view.class : undefined,
-    balance: isImages && classes > 0 && view.class < 0 ? true : undefined,
+    balance: inTurn || undefined,
+    shared_noise: (inTurn && sharesNoise(view, run)) || undefined,
     clip: view.clip ? undefined : false,
     epoch: view.epoch || undefined,
     frames: isImages ? IMAGE_FRAMES : FRAMES,
@@ -230,14 +239,20 @@ function merge(parts: Loaded[]): Loaded {
   };
 }
 
+export type Way = "forward" | "optimal";
+
+/** The process that a run is shown by instead of its model; "" for none. Images have no nearest point. */
+export const wayOf = (run: Job, { process }: View): Way | "" =>
+  process === "optimal" && shapeOf(run) ? "" : process;
+
 /** The query for a process of each of several data sets. The forward process uses the noise schedule of the run. */
 export function processQuery(process: Way, sources: number, run: Job | undefined, view: View): Query {
-  const n = Math.max(1, Math.floor(view.n / sources));
+  const all = run ? countOf({ ...DEFAULTS, n: view.n }, run) : view.n;
+  const n = Math.max(1, Math.floor(all / sources));
   const schedule = process === "forward" && run ? scheduleOf(run) : {};
-  return { n, seed: view.seed, frames: FRAMES, ...schedule };
+  const frames = run && shapeOf(run) ? IMAGE_FRAMES : FRAMES;
+  return { n, seed: view.seed, frames, ...schedule };
 }
-
-export type Way = "forward" | "optimal";
 
 /** Loads a process that needs no model: from data to noise, or from noise straight to the nearest data points. */
 export async function loadProcess(
