@@ -13,7 +13,8 @@
  * where an index or a large table takes its time. systemd's watchdog wants a sign every 30 s. */
 enum { DEADLINE_SECONDS = 14, PATIENCE_SECONDS = 86400 };
 #define DOUBT_SECONDS   1.0 /* without a sign, after which somebody looks whether it is there, */
-#define LOOK_MS         200 /* and between two looks for what was found */
+#define DOUBT_GROWTH    1.5 /* and so much later once more; */
+#define LOOK_MS         200 /* between two looks for what was found */
 #define AT_ONCE_SECONDS 1.0 /* in which an answer to a connect costs little */
 #define NO_ROOM         "53300" /* the SQLSTATE of too_many_connections */
 
@@ -157,6 +158,7 @@ struct waiting {
     double patience;
     double since; /* the last sign of the server, */
     double doubt; /* and for how long after it that is nothing unusual */
+    double idle;  /* as of contact_is_deaf */
 };
 
 /* Waits a moment until the server has sent something, and sends what is not sent yet. What goes over
@@ -172,15 +174,16 @@ static bool wait_for_server(struct postgresql_session *session, struct waiting *
         return false;
     if (waited >= waiting->doubt) {
         contact_doubt(session->store);
-        waiting->doubt *= 2; /* it may compute, or wait for a lock */
+        waiting->doubt *= DOUBT_GROWTH; /* it may compute, or wait for a lock */
     }
     const int ready = poll(&socket, 1, left_ms < LOOK_MS ? (int)left_ms + 1 : LOOK_MS);
     if (ready < 0)
         return errno == EINTR;
     if (ready > 0)
-        *waiting = (struct waiting){waiting->patience, clock_monotonic(), DOUBT_SECONDS};
-    if (ready == 0 && contact_is_deaf(session, waiting->since)) {
-        contact_distrust(session->store);
+        *waiting = (struct waiting){
+            .patience = waiting->patience, .since = clock_monotonic(), .doubt = DOUBT_SECONDS};
+    if (ready == 0 && contact_is_deaf(session, waiting->since, &waiting->idle)) {
+        contact_distrust(session->store, waiting->since);
         return false;
     }
     if (ready == 0 || !(socket.revents & ~POLLOUT))

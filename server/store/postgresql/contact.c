@@ -16,8 +16,10 @@ enum { LOOK_SECONDS = 2 };  /* for an answer when somebody looks */
 #define LONGEST_REFUSED 2.0 /* and at most */
 
 /* An answer is lost if the server was not at work on it a while after it was asked, and still nothing
- * has come a while after that. */
-#define LATE_SECONDS 1.0
+ * has come a while after that. Where other connections of the same age were lost, a short while will
+ * do. */
+#define LATE_SECONDS      1.0
+#define LATE_AMONG_LOST_S 0.25
 /* The sessions of this user that the server is at work for, the own one among them. It is not at work
  * while it waits for its client. */
 #define SESSIONS_AT_WORK                                                                           \
@@ -141,27 +143,35 @@ void contact_accepted(struct postgresql_store *store) {
                  clock_monotonic() - since);
 }
 
-bool contact_is_deaf(const struct postgresql_session *session, double since) {
+bool contact_is_deaf(const struct postgresql_session *session, double since, double *idle) {
     struct contact *contact = session->store ? session->store->contact : NULL;
     char own[16];
     if (!contact || session->is_pooled) /* whose sessions are those of the pooler */
         return false;
+    const double late = contact_is_distrusted(session) ? LATE_AMONG_LOST_S : LATE_SECONDS;
     snprintf(own, sizeof own, " %d ", pq.backendPID(session->connection));
     pthread_mutex_lock(&contact->bell.mutex);
     const struct sight *sight = &contact->sight;
-    const bool is_deaf = sight->at_work && sight->began - since >= LATE_SECONDS &&
-                         clock_monotonic() - sight->ended >= LATE_SECONDS &&
-                         !strstr(sight->at_work, own);
+    if (sight->at_work && strstr(sight->at_work, own))
+        *idle = 0;
+    else if (sight->at_work && *idle == 0 && sight->began - since >= late)
+        *idle = sight->ended;
     pthread_mutex_unlock(&contact->bell.mutex);
-    return is_deaf;
+    return *idle > 0 && clock_monotonic() - *idle >= late;
 }
 
-void contact_distrust(struct postgresql_store *store) {
+void contact_distrust(struct postgresql_store *store, double since) {
     if (!store || !store->contact)
         return;
-    log_line(LOG_WARN, "a connection to the database was lost without a word; others are replaced",
-             NULL);
-    atomic_store(&store->contact->distrusted, clock_monotonic());
+    pthread_mutex_lock(&store->contact->bell.mutex);
+    const bool is_news = atomic_load(&store->contact->distrusted) < since;
+    if (is_news)
+        atomic_store(&store->contact->distrusted, since);
+    pthread_mutex_unlock(&store->contact->bell.mutex);
+    if (is_news)
+        log_line(LOG_WARN,
+                 "a connection to the database was lost without a word; others are replaced", NULL);
+    contact_doubt(store); /* whoever waits on one of them learns it by the next look */
 }
 
 bool contact_is_distrusted(const struct postgresql_session *session) {

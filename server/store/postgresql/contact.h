@@ -14,10 +14,12 @@ void contact_heard(struct postgresql_store *store);
 /* It has not, for longer than usual: somebody should look. */
 void contact_doubt(struct postgresql_store *store);
 /* Has somebody looked meanwhile, and found that the server does nothing for this session, which has
- * not heard from it since then (monotonic seconds)? What it has asked was lost, or the answer. */
-bool contact_is_deaf(const struct postgresql_session *session, double since);
-/* One connection was found lost without a word: others that are as old probably are, too. */
-void contact_distrust(struct postgresql_store *store);
+ * not heard from it since then (monotonic seconds)? What it has asked was lost, or the answer. *idle:
+ * when that was seen first; 0: not yet. Others may look again and again in the meantime. */
+bool contact_is_deaf(const struct postgresql_session *session, double since, double *idle);
+/* What was asked at this moment (monotonic seconds) was found lost without a word: other connections
+ * that were there by then probably are, too. */
+void contact_distrust(struct postgresql_store *store, double since);
 /* Is the connection of this session one of those? */
 bool contact_is_distrusted(const struct postgresql_session *session);
 /* It does not accept a connection, for this reason. If it has answered somebody since this moment
