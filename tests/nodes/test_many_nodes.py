@@ -18,7 +18,6 @@ LONG = {
     "training": {"epochs": 3000, "batch_size": 50},
     "seed": 5,
 }
-AS_A_WRITER = "SELECT pg_advisory_xact_lock_shared(1684369007, 'event'::regclass::oid::int4)"
 
 
 @pytest.fixture
@@ -89,87 +88,6 @@ def test_a_node_that_freezes_in_a_transaction_holds_up_nobody(nodes):
     eventually(lambda: gave_up(owner, job))
     assert other.post(f"/v1/jobs/{job}/cancel", {}).json["status"] in ("running", "cancelled")
     assert other.wait(fresh)["status"] == "succeeded"
-
-
-def test_a_node_that_starts_while_others_write_tells_nothing_again(nodes):
-    """It knows the last event only when all writers that were there have ended."""
-    (first,) = nodes(1)
-    first.wait(first.submit(QUICK))
-    assert first.stop() == 0
-    with first.store.connect() as writing, first.store.connect() as database:
-        last = database.one("SELECT max(id) FROM event")
-        writing.sql("BEGIN")
-        writing.sql(AS_A_WRITER)
-
-        def end():
-            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1684369007 AND NOT granted"
-            eventually(lambda: database.one(waiting) == 1)
-            eventually(lambda: database.one(waiting) == 0)  # it has given up once
-            writing.sql("COMMIT")
-
-        ending = threading.Thread(target=end)
-        ending.start()
-        (second,) = nodes(1)
-        ending.join()
-    stream = Stream(second, "/v1/events")
-    assert [stream.response.readline() for _ in range(2)][1] == b"id: %d\n" % last
-    stream.close()
-
-
-def test_a_node_starts_beside_transactions_that_take_long(nodes):
-    """There is always one, as when many nodes report many epochs to a busy database."""
-    (first,) = nodes(1)
-    first.wait(first.submit(QUICK))
-    assert first.stop() == 0
-    over = threading.Event()
-
-    def write(offset):
-        with first.store.connect() as database:
-            database.sql("SELECT pg_sleep(?)", offset)
-            while not over.is_set():
-                database.sql("BEGIN")
-                database.sql(AS_A_WRITER)
-                database.sql("SELECT pg_sleep(0.3)")
-                database.sql("COMMIT")
-
-    writers = [threading.Thread(target=write, args=(0.1 * i,)) for i in range(3)]
-    for writer in writers:
-        writer.start()
-    try:
-        nodes(1)
-    finally:
-        over.set()
-        for writer in writers:
-            writer.join()
-
-
-WAITS = "1684369008"  # the lock of the node whose look makes writers wait
-
-
-def test_requests_for_events_wait_for_no_transaction(nodes):
-    """While one hangs, only the thread of events waits for it, and seldom: each look makes all who want to write wait."""
-    (node,) = nodes(1, "--workers", "1")
-    first = node.submit(QUICK)
-    node.wait(first)
-    log = node.store.beside.log
-    with node.store.connect() as holding, node.store.connect() as database:
-        database.sql(f"ALTER DATABASE {node.store.database} SET log_statement = 'all'")
-        database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'denoised'")
-        eventually(lambda: node.get("/readyz").status == 200 and node.get("/v1/events.json").status == 200)
-        holding.sql("BEGIN")
-        holding.sql(AS_A_WRITER)
-        job = node.submit(QUICK)
-        node.wait(job)
-        before = log().count(WAITS)
-        for _ in range(20):
-            assert node.get(f"/v1/jobs/{job}/events.json").json["items"] == [], "they are not settled"
-            stream = Stream(node, "/v1/events")
-            assert stream.status == 200
-            stream.close()
-        looks = log().count(WAITS) - before
-        holding.sql("COMMIT")
-    assert looks < 20, "fewer than requests"
-    eventually(lambda: len(node.get(f"/v1/jobs/{job}/events.json").json["items"]) >= 6)
 
 
 def test_a_stopped_node_gives_its_job_away_at_once(nodes):

@@ -237,8 +237,8 @@ def test_a_node_has_no_more_connections_than_it_may(fleet):  # noqa: F811
         eventually(lambda: database.one(mine) == 0)
 
 
-def test_only_what_makes_events_waits_for_those_who_read_them(fleet):  # noqa: F811
-    """Whoever reads events waits for those who make them, and keeps new ones out meanwhile: here, for long."""
+def test_only_what_makes_events_takes_the_lock_of_writers(fleet):  # noqa: F811
+    """A node of an earlier version holds it alone for a moment when it reads events: here, for long."""
     (node,) = fleet(1, "--workers", "1")
     job = node.submit({**QUICK, "network": {"hidden_size": 512, "hidden_layers": 2}})  # stored in pieces
     node.wait(job)

@@ -168,6 +168,7 @@ void postgresql_close(struct store *store) {
     if (store->writer)
         postgresql_close_session(store->writer);
     pthread_mutex_destroy(&closing->horizon.mutex);
+    free(closing->horizon.writing);
     free(closing->uri);
     free(closing->direct);
     free(closing->name);

@@ -38,16 +38,21 @@ struct postgresql_session {
     long long own_lock; /* of one that writes: the advisory lock of its transactions */
 };
 
-/* Of events (shared.c). */
+/* Of events (horizon.c). */
 struct horizon {
-    atomic_llong id;        /* all up to this one are visible, or never will be; 0: not known yet */
-    atomic_ullong commits;  /* loud ones of this process whose events are not behind it */
-    _Atomic double heard;   /* monotonic seconds: when it was known to be up to date */
-    _Atomic double next;    /* the same: when to look for it again, at the earliest */
-    pthread_mutex_t mutex;  /* one thread at a time looks for it */
-    double told;            /* under the mutex: when the log told of delays */
-    atomic_int failures;    /* of looks since the last success */
-    atomic_bool is_overdue; /* there is an event beyond it */
+    atomic_llong id;       /* all up to this one are visible, or never will be; 0: not known yet */
+    atomic_ullong commits; /* of the loud ones of this process, those whose events are up to it */
+    _Atomic double heard;  /* monotonic seconds: when somebody looked, or told it */
+    _Atomic double next;   /* the same: when to look for it again, at the earliest */
+    atomic_int
+        failures; /* looks since the last one after which no event of this process was beyond */
+    pthread_mutex_t mutex;   /* one thread at a time looks for it; guards the rest */
+    int64_t newest;          /* event as of the last look; 0: there was none */
+    struct writing *writing; /* [count]: the transactions that might make events, as of that */
+    size_t count;
+    int64_t owed; /* newest event of an earlier look; 0: the horizon has come to it, and with it */
+    unsigned long long owed_commits; /* to what so many commits had made */
+    double told;                     /* when the log told of delays */
 };
 
 struct postgresql_store {
@@ -148,12 +153,21 @@ enum store_status postgresql_last(struct store_session *session, const char *tab
 enum store_status postgresql_set_last(struct store_session *session, const char *table,
                                       const char *key, int64_t last);
 
-/* ---------------------------------------------------------------- several nodes (shared.c) */
+/* ---------------------------------------------------------------- several nodes (shared.c, horizon.c) */
 
 /* Other databases of denoised may be schemas of the same database of PostgreSQL, where advisory locks
  * and channels are of all: the object id of a table makes both the own ones of this schema. */
 #define POSTGRESQL_LOCK(number) "(" #number ", 'event'::regclass::oid::int4)"
 #define POSTGRESQL_CHANNEL      "concat('denoised_', 'event'::regclass::oid)"
+/* Of transactions that may make events: shared ("deno"). An earlier version waited for the end of all
+ * of them by holding it alone, and used the next number. */
+#define POSTGRESQL_WRITERS_LOCK  POSTGRESQL_LOCK(1684369007)
+#define POSTGRESQL_JANITORS_LOCK POSTGRESQL_LOCK(1684369009)
+/* A row of pg_locks. */
+#define POSTGRESQL_HAS_WRITERS_LOCK                                                                \
+    "locktype = 'advisory' AND mode = 'ShareLock' AND granted AND classid = 1684369007"            \
+    " AND objid = 'event'::regclass::oid AND objsubid = 2"                                         \
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 
 /* Begins a transaction that may make events. */
 enum store_status postgresql_begin(struct postgresql_session *session);
