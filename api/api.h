@@ -19,7 +19,7 @@ void api_event_data(const struct event *event, struct buffer *out);
 
 /* For workers_start: reads what a stored job trains on. */
 bool api_load_training(const char *text, struct store *store, struct training *training,
-                       struct training_failure *failure);
+                       const struct dn_breaks *breaks, struct training_failure *failure);
 /* The warnings about the result of a job. */
 char *api_conclude(const struct dn_spec *spec, const struct training_outcome *outcome);
 

@@ -464,9 +464,14 @@ bool load_training_data(struct http_exchange *exchange, const struct model *row,
     struct training training = {0};
     struct training_failure failure = {0};
     enum dn_status status = DN_OK;
+    const struct dn_breaks breaks = breaks_of(exchange), alone = {.stop = breaks.stop};
+    pool_begin_alone();
     const bool loaded =
-        api_load_training(row->spec, service_of(exchange)->store, &training, &failure);
-    if (!loaded && gone && is_gone(failure.error))
+        api_load_training(row->spec, service_of(exchange)->store, &training, &alone, &failure);
+    pool_end_alone();
+    if (failure.is_stopped)
+        status = DN_STOPPED;
+    else if (!loaded && gone && is_gone(failure.error))
         *gone = true;
     else if (!loaded && failure.error)
         problem(exchange, load_problems[failure.error],
@@ -474,7 +479,7 @@ bool load_training_data(struct http_exchange *exchange, const struct model *row,
     else if (!loaded)
         problem_store(exchange, failure.store);
     else if (training.data.n == 0)
-        status = dn_data_draw(&training.spec, NULL, &training.data, &failure.why);
+        status = dn_data_draw(&training.spec, NULL, &training.data, &breaks, &failure.why);
     if (status != DN_OK)
         point_stream_failure(exchange, status, failure.why.text);
     *data = training.data;

@@ -347,10 +347,12 @@ struct dn_upload {
 };
 
 /* Draws from the patterns of a spec, and splits the uploaded sets: uploads [source_count] is read
- * where a source is DN_UPLOADED, and may be NULL if none is. Free the result with dn_data_clear.
- * DN_INVALID: the spec is invalid, or an upload does not match it. */
+ * where a source is DN_UPLOADED, and may be NULL if none is. A million digits take half a minute.
+ * Free the result with dn_data_clear. DN_INVALID: the spec is invalid, or an upload does not match
+ * it. */
 enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *uploads,
-                            struct dn_data *out, struct dn_error *error);
+                            struct dn_data *out, const struct dn_breaks *breaks,
+                            struct dn_error *error);
 void dn_data_clear(struct dn_data *data);
 
 /* Writes a random permutation of 0..n-1, given by the seed, into order [n]; its first k are a

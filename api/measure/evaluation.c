@@ -421,13 +421,11 @@ static void evaluate(struct http_exchange *exchange, struct store_session *unuse
     (void)unused;
     struct evaluation *evaluation = exchange->state;
     const double started = clock_monotonic();
-    pool_begin_alone(); /* drawing and hashing the data cannot pause */
-    const bool loaded = reserve(evaluation) && load_training_data(exchange, &evaluation->loaded.row,
-                                                                  &evaluation->data, NULL);
-    if (loaded)
+    if (reserve(evaluation) &&
+        load_training_data(exchange, &evaluation->loaded.row, &evaluation->data, NULL)) {
+        pool_begin_alone(); /* hashing the data cannot pause */
         find_judge(evaluation);
-    pool_end_alone();
-    if (loaded) {
+        pool_end_alone();
         enum dn_status status = evaluation_run(evaluation);
         if (status == DN_OK) {
             reply(evaluation, clock_monotonic() - started);

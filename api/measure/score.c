@@ -241,11 +241,7 @@ static bool score_held_out(struct http_exchange *exchange) {
     struct scoring *scoring = exchange->state;
     struct dn_error error = {""};
     bool is_gone = false;
-    pool_begin_alone();
-    const bool loaded =
-        load_training_data(exchange, &scoring->loaded.row, &scoring->data, &is_gone);
-    pool_end_alone();
-    if (!loaded)
+    if (!load_training_data(exchange, &scoring->loaded.row, &scoring->data, &is_gone))
         return is_gone;
     double *points = malloc(HELD_OUT_MOST * (size_t)scoring->data.dim * sizeof *points);
     scoring->held_out = malloc(HELD_OUT_MOST * sizeof *scoring->held_out);

@@ -121,17 +121,19 @@ static bool read_uploads(const struct job_request *request, struct store *store,
 }
 
 static bool draw(const struct job_request *request, struct store *store, struct training *training,
-                 struct training_failure *failure) {
+                 const struct dn_breaks *breaks, struct training_failure *failure) {
     struct uploads *uploads = calloc(1, sizeof *uploads);
     if (!uploads)
         return fail(failure, JOB_ERROR_NO_MEMORY);
     bool drawn = read_uploads(request, store, uploads, failure);
     if (drawn) {
         enum dn_status status =
-            dn_data_draw(&request->spec, uploads->points, &training->data, &failure->why);
+            dn_data_draw(&request->spec, uploads->points, &training->data, breaks, &failure->why);
+        failure->is_stopped = status == DN_STOPPED;
         drawn =
-            status == DN_OK ||
-            fail(failure, status == DN_NO_MEMORY ? JOB_ERROR_NO_MEMORY : JOB_ERROR_DATASET_DIFFERS);
+            status == DN_OK || fail(failure, status == DN_STOPPED     ? JOB_ERROR_NONE
+                                             : status == DN_NO_MEMORY ? JOB_ERROR_NO_MEMORY
+                                                                      : JOB_ERROR_DATASET_DIFFERS);
     }
     for (int k = 0; k < DN_MAX_CLASSES; k++)
         dataset_clear(&uploads->rows[k]);
@@ -141,7 +143,7 @@ static bool draw(const struct job_request *request, struct store *store, struct 
 }
 
 bool api_load_training(const char *text, struct store *store, struct training *training,
-                       struct training_failure *failure) {
+                       const struct dn_breaks *breaks, struct training_failure *failure) {
     struct arena arena = {0};
     struct job_request request;
     bool loaded = spec_read_stored(text, &request, &arena, &failure->why);
@@ -149,7 +151,7 @@ bool api_load_training(const char *text, struct store *store, struct training *t
         failure->error = arena.failed ? JOB_ERROR_NO_MEMORY : JOB_ERROR_SPEC_UNREADABLE;
     training->spec = request.spec;
     if (loaded && spec_has_uploads(&request.spec))
-        loaded = draw(&request, store, training, failure);
+        loaded = draw(&request, store, training, breaks, failure);
     arena_clear(&arena);
     return loaded;
 }

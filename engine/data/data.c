@@ -79,57 +79,68 @@ size_t data_deal_bytes(const struct dn_spec *spec) {
     return largest * sizeof(int32_t);
 }
 
-/* The points of one source, and where its training and validation points go. */
+/* Points of a source: those for training, or those for validation, which follow them. */
+struct share {
+    size_t first, n; /* of the source's points */
+    float *points;   /* where they go, or their values or pixels */
+    double *values;
+    uint8_t *pixels;
+    int32_t *labels; /* NULL without classes */
+};
+
 struct deal {
     const struct dn_spec *spec;
     int k; /* the source */
-    size_t n, n_val;
-    float *points, *points_val; /* or values */
-    double *values, *values_val;
-    uint8_t *pixels, *pixels_val;
-    int32_t *labels, *labels_val; /* NULL without classes */
+    struct share shares[2];
+    const struct dn_breaks *breaks;
 };
 
-/* The source is a class. */
-static void label_all(const struct deal *deal) {
-    for (size_t i = 0; i < deal->n; i++)
-        deal->labels[i] = deal->k;
-    for (size_t i = 0; i < deal->n_val; i++)
-        deal->labels_val[i] = deal->k;
-}
-
-/* Points of a pattern as doubles, beside an upload that has values. */
-static void draw_values(const struct dn_source *source, size_t first, size_t n, double *values) {
-    float point[2];
-    for (size_t i = 0; i < n; i++) {
-        dn_pattern_draw((enum dn_pattern)source->pattern, source->seed, first + i, 1, point);
-        values[2 * i] = (double)point[0];
-        values[2 * i + 1] = (double)point[1];
-    }
-}
+/* What is dealt from one break to the next takes about a millisecond. */
+enum { DIGITS_AT_ONCE = 32, POINTS_AT_ONCE = 4096 };
 
 /* Digits have labels of their own, unless they are one class of several. */
-static void deal_digits(const struct deal *deal) {
+static void draw_digits(const struct deal *deal, const struct share *share, size_t at,
+                        size_t count) {
     const struct dn_dataset_spec *set = &deal->spec->dataset;
-    const uint64_t seed = set->sources[deal->k].seed;
-    dn_digits_draw(seed, 0, deal->n, deal->pixels, deal->labels);
-    dn_digits_draw(seed, deal->n, deal->n_val, deal->pixels_val, deal->labels_val);
-    if (set->source_count > 1 && deal->labels)
-        label_all(deal);
+    int32_t *labels = share->labels && set->source_count == 1 ? share->labels + at : NULL;
+    dn_digits_draw(set->sources[deal->k].seed, share->first + at, count,
+                   share->pixels + at * (size_t)set->dim, labels);
 }
 
-static void deal_pattern(const struct deal *deal) {
+/* As doubles beside an upload that has values. */
+static void draw_pattern(const struct deal *deal, const struct share *share, size_t at,
+                         size_t count) {
     const struct dn_source *source = &deal->spec->dataset.sources[deal->k];
-    const size_t n = deal->n, n_val = deal->n_val;
-    if (deal->values) {
-        draw_values(source, 0, n, deal->values);
-        draw_values(source, n, n_val, deal->values_val);
-    } else {
-        dn_pattern_draw((enum dn_pattern)source->pattern, source->seed, 0, n, deal->points);
-        dn_pattern_draw((enum dn_pattern)source->pattern, source->seed, n, n_val, deal->points_val);
+    const enum dn_pattern pattern = (enum dn_pattern)source->pattern;
+    float point[2];
+    if (share->points)
+        dn_pattern_draw(pattern, source->seed, share->first + at, count, share->points + 2 * at);
+    for (size_t i = at; share->values && i < at + count; i++) {
+        dn_pattern_draw(pattern, source->seed, share->first + i, 1, point);
+        share->values[2 * i] = (double)point[0];
+        share->values[2 * i + 1] = (double)point[1];
     }
-    if (deal->labels)
-        label_all(deal);
+}
+
+static enum dn_status draw_share(const struct deal *deal, const struct share *share,
+                                 struct dn_error *error) {
+    const struct dn_dataset_spec *set = &deal->spec->dataset;
+    const size_t most = set->height > 0 ? DIGITS_AT_ONCE : POINTS_AT_ONCE;
+    enum dn_status status = DN_OK;
+    for (size_t at = 0, count; at < share->n && status == DN_OK; at += count) {
+        count = share->n - at < most ? share->n - at : most;
+        if ((status = break_check(deal->breaks, error)) == DN_OK)
+            (set->height > 0 ? draw_digits : draw_pattern)(deal, share, at, count);
+    }
+    const bool is_class = share->labels && (set->height == 0 || set->source_count > 1);
+    for (size_t i = 0; is_class && i < share->n; i++)
+        share->labels[i] = deal->k;
+    return status;
+}
+
+static enum dn_status deal_drawn(const struct deal *deal, struct dn_error *error) {
+    const enum dn_status status = draw_share(deal, &deal->shares[0], error);
+    return status == DN_OK ? draw_share(deal, &deal->shares[1], error) : status;
 }
 
 void dn_shuffle(uint64_t seed, int32_t n, int32_t *order) {
@@ -143,7 +154,7 @@ static bool fits_the_spec(const struct deal *deal, const struct dn_upload *uploa
     if (upload->n != (size_t)set->sources[deal->k].n || upload->dim != set->dim ||
         (set->height > 0) != (upload->pixels != NULL))
         return false;
-    if (!deal->labels || !own_labels)
+    if (!deal->shares[0].labels || !own_labels)
         return true;
     bool labeled = upload->labels != NULL;
     for (size_t i = 0; labeled && i < upload->n; i++)
@@ -159,36 +170,39 @@ static void copy_values(const struct dn_upload *upload, size_t row, double *valu
             upload->values ? upload->values[row * dim + j] : (double)upload->points[row * dim + j];
 }
 
+/* Copies a row of an upload to its place in a share. */
+static void copy_row(const struct deal *deal, const struct dn_upload *upload, size_t row,
+                     const struct share *share, size_t to) {
+    const size_t dim = (size_t)upload->dim;
+    if (share->pixels)
+        memcpy(share->pixels + to * dim, upload->pixels + row * dim, dim);
+    else if (share->values)
+        copy_values(upload, row, share->values + to * dim);
+    else
+        memcpy(share->points + to * dim, upload->points + row * dim, dim * sizeof(float));
+    if (share->labels)
+        share->labels[to] = deal->spec->dataset.source_count == 1 ? upload->labels[row] : deal->k;
+}
+
 /* The rows are shuffled first, because many files are sorted. */
 static enum dn_status deal_upload(const struct deal *deal, const struct dn_upload *upload,
                                   struct dn_error *error) {
     const struct dn_dataset_spec *set = &deal->spec->dataset;
-    const struct dn_source *source = &set->sources[deal->k];
-    const size_t dim = (size_t)set->dim;
-    const bool own_labels = set->source_count == 1;
-    const size_t n = deal->n;
-    if (!upload || !fits_the_spec(deal, upload, own_labels))
+    enum dn_status status = DN_OK;
+    if (!upload || !fits_the_spec(deal, upload, set->source_count == 1))
         return error_set(error, DN_INVALID, "the uploaded points do not match the spec");
     int32_t *order = calloc(upload->n, sizeof *order);
     if (!order)
         return error_set(error, DN_NO_MEMORY, "out of memory");
-    dn_shuffle(source->seed, (int32_t)upload->n, order);
-    for (size_t i = 0; i < upload->n; i++) {
-        const size_t from = (size_t)order[i], to = i < n ? i : i - n;
-        if (deal->pixels)
-            memcpy((i < n ? deal->pixels : deal->pixels_val) + to * dim,
-                   upload->pixels + from * dim, dim);
-        else if (deal->values)
-            copy_values(upload, from, (i < n ? deal->values : deal->values_val) + to * dim);
-        else
-            memcpy((i < n ? deal->points : deal->points_val) + to * dim,
-                   upload->points + from * dim, dim * sizeof(float));
-        if (deal->labels)
-            (i < n ? deal->labels : deal->labels_val)[to] =
-                own_labels ? upload->labels[from] : deal->k;
+    dn_shuffle(set->sources[deal->k].seed, (int32_t)upload->n, order);
+    for (size_t i = 0; i < upload->n && status == DN_OK; i++) {
+        const struct share *share = &deal->shares[i >= deal->shares[0].n];
+        if (i % POINTS_AT_ONCE == 0)
+            status = break_check(deal->breaks, error);
+        copy_row(deal, upload, (size_t)order[i], share, i - share->first);
     }
     free(order);
-    return DN_OK;
+    return status;
 }
 
 static bool have_values(const struct dn_spec *spec, const struct dn_upload *uploads) {
@@ -198,41 +212,45 @@ static bool have_values(const struct dn_spec *spec, const struct dn_upload *uplo
     return found;
 }
 
+/* Points first.. of a source that go to place `at` of the data. */
+static struct share share_of(const struct dn_data *data, size_t first, size_t n, size_t at) {
+    const size_t dim = (size_t)data->dim;
+    return (struct share){
+        .first = first,
+        .n = n,
+        .points = data->points ? (float *)data->points + at * dim : NULL,
+        .values = data->values ? (double *)data->values + at * dim : NULL,
+        .pixels = data->pixels ? (uint8_t *)data->pixels + at * dim : NULL,
+        .labels = data->labels ? (int32_t *)data->labels + at : NULL,
+    };
+}
+
 enum dn_status dn_data_draw(const struct dn_spec *spec, const struct dn_upload *uploads,
-                            struct dn_data *out, struct dn_error *error) {
+                            struct dn_data *out, const struct dn_breaks *breaks,
+                            struct dn_error *error) {
     enum dn_status status = dn_spec_check(spec, error);
     if (status != DN_OK)
         return status;
     struct dn_data data;
-    size_t n, n_val, done = 0, done_val = 0;
-    data_count(spec, &n, &n_val);
+    size_t all, all_val, done = 0, done_val = 0;
+    data_count(spec, &all, &all_val);
     status = (spec->dataset.height > 0 ? new_pixels
               : have_values(spec, uploads)
                   ? new_values
-                  : data_new)(&data, spec->dataset.dim, n, n_val, spec->dataset.classes, error);
-    const size_t dim = (size_t)data.dim;
-    float *points = (float *)data.points;
-    double *values = (double *)data.values;
-    uint8_t *pixels = (uint8_t *)data.pixels;
-    int32_t *labels = (int32_t *)data.labels;
+                  : data_new)(&data, spec->dataset.dim, all, all_val, spec->dataset.classes, error);
     for (int k = 0; k < spec->dataset.source_count && status == DN_OK; k++) {
-        struct deal deal = {.spec = spec,
-                            .k = k,
-                            .points = points ? points + done * dim : NULL,
-                            .points_val = points ? points + (n + done_val) * dim : NULL,
-                            .values = values ? values + done * dim : NULL,
-                            .values_val = values ? values + (n + done_val) * dim : NULL,
-                            .pixels = pixels ? pixels + done * dim : NULL,
-                            .pixels_val = pixels ? pixels + (n + done_val) * dim : NULL,
-                            .labels = labels ? labels + done : NULL,
-                            .labels_val = labels ? labels + n + done_val : NULL};
-        dn_source_split(spec, k, &deal.n, &deal.n_val);
-        if (spec->dataset.sources[k].pattern == DN_UPLOADED)
-            status = deal_upload(&deal, uploads ? &uploads[k] : NULL, error);
-        else
-            (spec->dataset.height > 0 ? deal_digits : deal_pattern)(&deal);
-        done += deal.n;
-        done_val += deal.n_val;
+        size_t n, n_val;
+        dn_source_split(spec, k, &n, &n_val);
+        const struct deal deal = {
+            spec,
+            k,
+            {share_of(&data, 0, n, done), share_of(&data, n, n_val, all + done_val)},
+            breaks};
+        status = spec->dataset.sources[k].pattern == DN_UPLOADED
+                     ? deal_upload(&deal, uploads ? &uploads[k] : NULL, error)
+                     : deal_drawn(&deal, error);
+        done += n;
+        done_val += n_val;
     }
     if (status == DN_OK)
         *out = data;

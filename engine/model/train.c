@@ -289,7 +289,8 @@ enum dn_status dn_trainer_new_with(const char *kernels, const struct dn_spec *sp
     if (status == DN_OK)
         status = dn_spec_check(spec, error);
     if (status == DN_OK)
-        status = data ? data_check(data, spec, error) : dn_data_draw(spec, NULL, &drawn, error);
+        status =
+            data ? data_check(data, spec, error) : dn_data_draw(spec, NULL, &drawn, NULL, error);
     if (status == DN_OK)
         status = trainer_new(spec, data ? data : &drawn, chosen, out, error);
     dn_data_clear(&drawn);

@@ -77,12 +77,13 @@ static enum store_status read_when_there(struct attempt *attempt,
 
 static enum store_status load(struct attempt *attempt) {
     struct training_failure *failure = &attempt->failure;
+    const struct dn_breaks breaks = {.stop = &attempt->interruption->stop};
     attempt->training = (struct training){0};
     *failure = (struct training_failure){0};
     if (attempt->config->load(attempt->claim->spec, attempt->config->store, &attempt->training,
-                              failure))
+                              &breaks, failure))
         return STORE_OK;
-    return failure->error ? STORE_NOT_FOUND : failure->store;
+    return failure->error || failure->is_stopped ? STORE_NOT_FOUND : failure->store;
 }
 
 /* The claim of the attempt stays as it is until this is committed. */
@@ -190,14 +191,20 @@ static enum store_status begin_outcome(struct attempt *attempt) {
     return attempt->epochs_reported > 0 ? read_when_there(attempt, read_lowest_loss) : STORE_OK;
 }
 
-/* The trainer has copied what it needs. Measurements need all of the data; otherwise, none of it is
- * kept. */
-static enum dn_status keep_data(struct training *training, struct dn_error *error) {
+/* Draws the data, unless it is uploaded, and makes the trainer, which copies what it needs. Of the data,
+ * only measurements need more. */
+static enum dn_status make_trainer(struct attempt *attempt, struct dn_error *error) {
+    struct training *training = &attempt->training;
+    const struct dn_breaks breaks = {.stop = &attempt->interruption->stop};
+    enum dn_status status =
+        training->data.n > 0 ? DN_OK
+                             : dn_data_draw(&training->spec, NULL, &training->data, &breaks, error);
+    if (status == DN_OK)
+        status = dn_trainer_new_with(attempt->offer->kernels, &training->spec, &training->data,
+                                     &attempt->trainer, error);
     if (training->spec.training.evaluate_every == 0)
         dn_data_clear(&training->data);
-    else if (training->data.n == 0)
-        return dn_data_draw(&training->spec, NULL, &training->data, error);
-    return DN_OK;
+    return status;
 }
 
 /* ------------------------------------------------------------------ training */
@@ -335,6 +342,20 @@ static enum dn_status report_epoch(struct attempt *attempt, struct dn_error *err
     return reports_add_model(&attempt->reports, attempt->trainer) ? DN_OK : DN_NO_MEMORY;
 }
 
+static enum store_status run_unclaim(void *argument, struct store_session *session) {
+    const struct attempt *attempt = argument;
+    return store_unclaim(session, attempt->claim->id, attempt->claim->fence);
+}
+
+/* Before there is a trainer, there is nothing to keep. */
+static enum ending stop_early(struct attempt *attempt) {
+    if (!atomic_load(&attempt->interruption->server_is_done)) /* a cancel or a delete */
+        return finish(attempt, (struct job_end){.status = JOB_CANCELLED});
+    const enum ending ending =
+        ending_of(writer_do_at_last(attempt->config->writer, run_unclaim, attempt));
+    return ending == ENDING_ENDED ? ENDING_STOPPED : ending;
+}
+
 /* The server stops: the job goes back to the queue, and keeps every step that was taken. */
 static enum ending give_back(struct attempt *attempt) {
     /* Without memory for it, the job resumes from its last checkpoint. */
@@ -424,14 +445,13 @@ static enum ending prepare_and_train(struct attempt *attempt) {
         return finish(attempt, (struct job_end){.status = JOB_CANCELLED});
     if (read_when_there(attempt, load) != STORE_OK) {
         const struct training_failure *failure = &attempt->failure;
+        if (failure->is_stopped)
+            return stop_early(attempt);
         return failure->error ? fail(attempt, failure->error, failure->why.text) : ENDING_BROKEN;
     }
-    const bool has_data = training->data.n > 0;
-    enum dn_status status =
-        dn_trainer_new_with(attempt->offer->kernels, &training->spec,
-                            has_data ? &training->data : NULL, &attempt->trainer, &error);
-    if (status == DN_OK)
-        status = keep_data(training, &error);
+    const enum dn_status status = make_trainer(attempt, &error);
+    if (status == DN_STOPPED)
+        return stop_early(attempt);
     if (status != DN_OK)
         return fail(attempt,
                     status == DN_NO_MEMORY ? JOB_ERROR_NO_MEMORY : JOB_ERROR_SPEC_UNREADABLE,

@@ -22,17 +22,19 @@ struct training {
 };
 
 /* Why it cannot be loaded: the error of the job; JOB_ERROR_NONE: the store cannot be read now, for
- * this reason. */
+ * this reason, or the breaks said stop. */
 struct training_failure {
     enum job_error error;
     enum store_status store;
     struct dn_error why;
+    bool is_stopped;
 };
 
 /* Reads the stored spec of a job, whose format this layer does not know, and the uploaded points
- * that it names, with a session that it has only while it reads. *training is zero before. */
+ * that it names, with a session that it has only while it reads. *training is zero before. breaks
+ * are those of dn_data_draw. */
 typedef bool (*worker_load)(const char *spec, struct store *store, struct training *training,
-                            struct training_failure *failure);
+                            const struct dn_breaks *breaks, struct training_failure *failure);
 
 /* How the training of a job went. */
 struct training_outcome {

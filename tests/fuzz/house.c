@@ -88,7 +88,7 @@ static void train(struct store_session *session) {
     fuzz_check(store_node_join(session, &node, 0) == STORE_OK);
     fuzz_check(store_claim(session, "fuzz", &(struct memory_room){INT64_MAX, INT64_MAX, 0, 0},
                            1700000001000, &claim) == STORE_OK);
-    fuzz_check(api_load_training(claim.spec, NULL, &training, &failure));
+    fuzz_check(api_load_training(claim.spec, NULL, &training, NULL, &failure));
     fuzz_check(dn_trainer_new(&training.spec, NULL, &trainer, NULL) == DN_OK);
     for (int i = 0; i < training.spec.training.epochs; i++) {
         fuzz_check(dn_trainer_epoch(trainer, NULL, &epoch, NULL) == DN_OK);

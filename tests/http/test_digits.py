@@ -240,3 +240,26 @@ def test_text_has_as_many_as_fit(model):
     assert server.get(f"{url}/trajectories?steps=4").json["n"] == 10
     assert server.get(f"{url}/trajectories?steps=20").json["n"] == 3
     assert samples(model, "?steps=1").shape == (100, 28, 28, 1)
+
+
+def test_digits_that_are_still_being_drawn_hold_up_nobody(start):
+    """A stop of the server gives the job back; the next one begins again, and a cancel or a deletion ends it. None waits for a quarter
+    of a million digits."""
+    server = start()
+    spec = {**TINY, "dataset": {"name": "digits", "n": 250000}}
+    job = server.submit(spec)
+    assert server.wait(job, ["running"])["progress"]["step"] == 0
+    assert server.stop() == 0
+    assert "ending=stopped" in server.read_log() and server.sql("SELECT status FROM job") == [("queued",)]
+    server.start()
+    state = server.wait(job, ["running"])
+    assert state["attempt"] == 1, "a stop does not count"
+    assert server.post(f"/v1/jobs/{job}/cancel").status == 200
+    state = server.wait(job)
+    assert state["status"] == "cancelled" and state["error"] is None and state["progress"]["step"] == 0
+    other = server.submit(spec)
+    server.wait(other, ["running"])
+    assert server.request("DELETE", f"/v1/jobs/{other}?force=true").status == 204
+    last = server.submit(TINY)  # the worker is free again
+    assert server.wait(last)["status"] == "succeeded"
+    assert server.stop() == 0, server.read_log()

@@ -33,7 +33,7 @@ Test(data, a_mixture_is_its_patterns_one_after_the_other) {
     struct dn_spec spec = mixture();
     struct dn_data data;
     float expected[33 * 2];
-    cr_assert_eq(dn_data_draw(&spec, NULL, &data, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(&spec, NULL, &data, NULL, NULL), DN_OK);
     cr_assert(data.n == 30 && data.n_val == 3 && data.dim == 2 && data.classes == 2);
     dn_pattern_draw(DN_MOONS, 1, 0, 20, expected);
     dn_pattern_draw(DN_SPIRAL, 2, 0, 10, expected + 40);
@@ -45,12 +45,82 @@ Test(data, a_mixture_is_its_patterns_one_after_the_other) {
     dn_data_clear(&data);
 }
 
+/* What a program does while the data is drawn: it counts, and after some breaks it says stop. */
+struct interruption {
+    int count, most;
+    volatile bool stop;
+};
+
+static void interrupt(void *context) {
+    struct interruption *interruption = context;
+    if (++interruption->count == interruption->most)
+        interruption->stop = true;
+}
+
+static enum dn_status draw_with(const struct dn_spec *spec, const struct dn_upload *upload,
+                                struct interruption *interruption, struct dn_data *data) {
+    const struct dn_breaks breaks = {&interruption->stop, interrupt, interruption};
+    struct dn_error error = {""};
+    const enum dn_status status = dn_data_draw(spec, upload, data, &breaks, &error);
+    cr_assert(status == DN_OK || status == DN_STOPPED, "%s", error.text);
+    return status;
+}
+
+/* As a data set of `n` points with 10% for validation. */
+static struct dn_spec large(int pattern, int n, int dim, int side) {
+    struct dn_spec spec = dn_presets[side ? DN_PRESET_IMAGES : DN_PRESET_DEFAULT].spec;
+    spec.dataset = (struct dn_dataset_spec){.source_count = 1,
+                                            .dim = dim,
+                                            .height = side,
+                                            .width = side,
+                                            .channels = side ? 1 : 0,
+                                            .sources = {{.pattern = pattern, .n = n, .seed = 3}}};
+    spec.network.kind = side ? DN_UNET : DN_MLP;
+    spec.training.validation_fraction = 0.1;
+    return spec;
+}
+
+/* A break comes after some hundredths of a second at most, and the bytes are those of a drawing in
+ * one piece. */
+Test(data, drawing_has_breaks_and_can_be_stopped) {
+    enum { POINTS = 20000, DIGITS = 500, SIDE = DN_DIGITS_SIDE, PIXELS = SIDE * SIDE };
+    float *points = malloc((size_t)POINTS * 2 * sizeof *points);
+    uint8_t *pixels = malloc((size_t)DIGITS * PIXELS);
+    cr_assert(points && pixels);
+    dn_pattern_draw(DN_MOONS, 3, 0, POINTS, points);
+    dn_digits_draw(3, 0, DIGITS, pixels, NULL);
+    const struct {
+        struct dn_spec spec;
+        struct dn_upload upload;
+        int least; /* breaks */
+    } cases[] = {
+        {large(DN_MOONS, POINTS, 2, 0), {0}, 4},
+        {large(DN_DIGITS, DIGITS, PIXELS, SIDE), {0}, 10},
+        {large(DN_UPLOADED, POINTS, 2, 0), {.n = POINTS, .dim = 2, .points = points}, 4},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct interruption never = {0}, later = {.most = 3};
+        struct dn_data data, none = {0};
+        cr_assert_eq(draw_with(&cases[i].spec, &cases[i].upload, &never, &data), DN_OK);
+        cr_assert_geq(never.count, cases[i].least);
+        if (i == 0)
+            cr_assert_arr_eq(data.points, points, (size_t)POINTS * 2 * sizeof *points);
+        if (i == 1)
+            cr_assert_arr_eq(data.pixels, pixels, (size_t)DIGITS * PIXELS);
+        dn_data_clear(&data);
+        cr_assert_eq(draw_with(&cases[i].spec, &cases[i].upload, &later, &none), DN_STOPPED);
+        cr_assert(later.count == 3 && none.n == 0 && !none.points && !none.pixels);
+    }
+    free(points);
+    free(pixels);
+}
+
 /* Drawing the data first makes no difference to the training. */
 Test(data, no_data_means_the_data_of_the_spec) {
     struct dn_spec spec = mixture();
     struct dn_data data;
     struct dn_epoch losses[2];
-    cr_assert_eq(dn_data_draw(&spec, NULL, &data, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(&spec, NULL, &data, NULL, NULL), DN_OK);
     for (int i = 0; i < 2; i++) {
         struct dn_trainer *trainer;
         cr_assert_eq(dn_trainer_new(&spec, i ? &data : NULL, &trainer, NULL), DN_OK);
@@ -77,7 +147,7 @@ Test(data, an_uploaded_set_is_split_and_each_row_used_once) {
     struct dn_spec spec = uploaded(2);
     struct dn_data data, again;
     bool seen[ROWS] = {false}, sorted = true;
-    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL, NULL), DN_OK);
     cr_assert(data.n == 7 && data.n_val == 3);
     cr_assert_eq(dn_spec_steps_per_epoch(&spec), 1);
     for (int i = 0; i < ROWS; i++) {
@@ -88,7 +158,7 @@ Test(data, an_uploaded_set_is_split_and_each_row_used_once) {
         sorted &= row == i;
     }
     cr_assert(!sorted, "the last rows of a sorted file would be all of a kind");
-    cr_assert_eq(dn_data_draw(&spec, &upload, &again, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(&spec, &upload, &again, NULL, NULL), DN_OK);
     cr_assert_arr_eq(data.points, again.points, sizeof points);
     dn_data_clear(&data);
     dn_data_clear(&again);
@@ -107,7 +177,7 @@ Test(data, an_upload_that_is_not_what_the_spec_says_is_refused) {
     bad[0].n--, bad[1].dim--, bad[2].labels = high, bad[3].labels = low;
     struct dn_data data;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        cr_assert_eq(dn_data_draw(&spec, &bad[i], &data, NULL), DN_INVALID);
+        cr_assert_eq(dn_data_draw(&spec, &bad[i], &data, NULL, NULL), DN_INVALID);
 }
 
 Test(data, an_uploaded_set_in_a_mixture_is_one_class) {
@@ -118,7 +188,7 @@ Test(data, an_uploaded_set_in_a_mixture_is_one_class) {
     struct dn_data data;
     spec.dataset.sources[1] = (struct dn_source){.pattern = DN_UPLOADED, .n = 5};
     uploads[1].n = 5, uploads[1].dim = 2; /* its points are pairs now */
-    cr_assert_eq(dn_data_draw(&spec, uploads, &data, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(&spec, uploads, &data, NULL, NULL), DN_OK);
     cr_assert(data.n == 25 && data.n_val == 2);
     for (size_t i = 0; i < 27; i++)
         cr_assert_eq(data.labels[i], i >= 20 && i < 25);
@@ -266,7 +336,7 @@ Test(data, digits_to_train_on_are_the_first_and_those_to_validate_follow) {
     struct dn_data data;
     struct dn_error error;
     dn_digits_draw(5, 0, N + N_VAL, pixels, labels);
-    cr_assert_eq(dn_data_draw(&spec, NULL, &data, &error), DN_OK, "%s", error.text);
+    cr_assert_eq(dn_data_draw(&spec, NULL, &data, NULL, &error), DN_OK, "%s", error.text);
     cr_assert(data.n == N && data.n_val == N_VAL && data.dim == PIXELS);
     cr_assert_null(data.points);
     cr_assert_arr_eq(data.pixels, pixels, sizeof pixels);
@@ -275,7 +345,7 @@ Test(data, digits_to_train_on_are_the_first_and_those_to_validate_follow) {
     /* one class of two: the label is the number of the source */
     spec.dataset.source_count = spec.dataset.classes = 2;
     spec.dataset.sources[1] = (struct dn_source){DN_DIGITS, N, 6};
-    cr_assert_eq(dn_data_draw(&spec, NULL, &data, &error), DN_OK, "%s", error.text);
+    cr_assert_eq(dn_data_draw(&spec, NULL, &data, NULL, &error), DN_OK, "%s", error.text);
     for (size_t i = 0; i < 2 * (N + N_VAL); i++)
         cr_assert_eq(data.labels[i], (i < 2 * N ? i >= N : i - 2 * N >= N_VAL), "%zu", i);
     cr_assert_arr_eq(data.pixels, pixels, (size_t)N * PIXELS);

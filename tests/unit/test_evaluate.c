@@ -58,7 +58,7 @@ Test(fresh, patterns_come_in_proportion_and_are_new) {
     const int n[] = {100, 300, 200};
     struct dn_spec spec = spec_of(3, patterns, n);
     struct dn_data data, sets[2];
-    cr_assert_eq(dn_data_draw(&spec, NULL, &data, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(&spec, NULL, &data, NULL, NULL), DN_OK);
     for (int which = 0; which < 2; which++)
         cr_assert_eq(dn_data_fresh(&spec, &data, which, 0, 60, &sets[which], NULL), DN_OK);
     for (int which = 0; which < 2; which++) {
@@ -94,7 +94,7 @@ Test(fresh, uploads_are_halved) {
     spec.dataset.classes = 2;
     struct dn_data data, sets[2];
     struct dn_upload upload = {N, DIM, points, labels};
-    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL, NULL), DN_OK);
     for (int which = 0; which < 2; which++) {
         cr_assert_eq(dn_data_fresh(&spec, &data, which, 5, 100, &sets[which], NULL), DN_OK);
         cr_assert_eq(sets[which].n, N / 2);
@@ -139,7 +139,7 @@ static void check_evaluation(enum dn_normalization normalization, enum dn_sample
     struct dn_evaluation evaluation;
     float points[2 * N];
     double energy;
-    cr_assert_eq(dn_data_draw(&spec, NULL, &data, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(&spec, NULL, &data, NULL, NULL), DN_OK);
     cr_assert_eq(dn_evaluate(model, &data, N, 3, &evaluation, NULL, NULL), DN_OK);
     struct dn_sample_request request = {
         .n = N, .seed = 3, .sampler = sampler, .steps = steps, .clip = true};
@@ -172,7 +172,7 @@ static struct dn_denoising denoising_of(const struct dn_spec *spec, const float 
     struct dn_upload upload = {(size_t)n, spec->dataset.dim, points, NULL};
     struct dn_data data;
     struct dn_denoising result;
-    cr_assert_eq(dn_data_draw(spec, &upload, &data, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(spec, &upload, &data, NULL, NULL), DN_OK);
     struct dn_model *model = model_of(spec, &data);
     struct dn_points training = {data.points, data.n, data.dim};
     cr_assert_eq(dn_denoising_loss(model, &training, probes, 1, &result, NULL, NULL), DN_OK);

@@ -133,7 +133,7 @@ static uint64_t hash_of_table(enum dn_conditioning conditioning, int batch) {
     spec.training.p_uncond = 0.1;
     const struct dn_upload upload = {
         .n = TABLE_ROWS, .dim = TABLE_DIM, .labels = labels, .values = values};
-    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL, NULL), DN_OK);
     cr_assert_eq(dn_trainer_new(&spec, &data, &trainer, NULL), DN_OK);
     dn_data_clear(&data);
     cr_assert_eq(trainer->times.mlp.halves > 0, batch >= TABLE_T);

@@ -147,7 +147,7 @@ static size_t train(const struct dn_spec *spec) {
     give(spec, &given);
     const size_t before = held;
     peak = held;
-    cr_assert_eq(dn_data_draw(spec, given.uploads, &data, &error), DN_OK, "%s", error.text);
+    cr_assert_eq(dn_data_draw(spec, given.uploads, &data, NULL, &error), DN_OK, "%s", error.text);
     cr_assert_eq(dn_trainer_new(spec, &data, &trainer, &error), DN_OK, "%s", error.text);
     if (spec->training.evaluate_every == 0)
         dn_data_clear(&data);
@@ -404,7 +404,7 @@ static enum dn_status train_on_values(const struct dn_spec *spec, const double *
     struct dn_trainer *trainer = NULL;
     struct dn_model *model = NULL, *loaded = NULL;
     struct dn_error error;
-    enum dn_status status = dn_data_draw(spec, &upload, &data, &error);
+    enum dn_status status = dn_data_draw(spec, &upload, &data, NULL, &error);
     if (status == DN_OK)
         status = dn_trainer_new(spec, &data, &trainer, &error);
     if (status == DN_OK)

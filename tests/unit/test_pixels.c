@@ -45,7 +45,7 @@ Test(pixels, images_are_split_as_points_are) {
     for (int i = 0; i < N; i++)
         labels[i] = i % 4;
     const struct dn_upload upload = {.n = N, .dim = DIM, .labels = labels, .pixels = pixels};
-    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL, NULL), DN_OK);
     cr_assert(data.n == 40 && data.n_val == 10 && data.dim == DIM && data.classes == 4);
     cr_assert(data.pixels && !data.points && !data.values);
     dn_shuffle(spec.dataset.sources[0].seed, N, order);
@@ -64,7 +64,7 @@ Test(pixels, sets_in_a_list_are_classes) {
     memset(pixels[1], 9, sizeof pixels[1]);
     const struct dn_upload uploads[2] = {{.n = N, .dim = DIM, .pixels = pixels[0]},
                                          {.n = N, .dim = DIM, .pixels = pixels[1]}};
-    cr_assert_eq(dn_data_draw(&spec, uploads, &data, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(&spec, uploads, &data, NULL, NULL), DN_OK);
     cr_assert(data.n == 80 && data.n_val == 20);
     for (size_t i = 0; i < data.n + data.n_val; i++)
         cr_assert_eq(data.labels[i], data.pixels[i * DIM + 5] == 9 && data.pixels[i * DIM] == 9);
@@ -85,7 +85,8 @@ Test(pixels, data_of_another_kind_is_refused) {
                                         {.n = N - 1, .dim = DIM, .pixels = pixels},
                                         {.n = N, .dim = DIM - 4, .pixels = pixels}};
     for (int i = 0; i < 4; i++)
-        cr_assert_eq(dn_data_draw(i == 1 ? &flat : &images, &uploads[i], &data, NULL), DN_INVALID);
+        cr_assert_eq(dn_data_draw(i == 1 ? &flat : &images, &uploads[i], &data, NULL, NULL),
+                     DN_INVALID);
     const struct dn_data of_points = {.dim = DIM, .n = 40, .n_val = 10, .points = points};
     cr_assert_eq(dn_trainer_new(&images, &of_points, &trainer, &error), DN_INVALID);
     cr_assert(strstr(error.text, "no pixels"), "%s", error.text);
@@ -127,7 +128,7 @@ Test(pixels, a_batch_is_noised_pixels) {
     const struct dn_spec spec = spec_of(1, 0);
     fill(pixels);
     const struct dn_upload upload = {.n = N, .dim = DIM, .pixels = pixels};
-    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL, NULL), DN_OK);
     cr_assert_eq(dn_trainer_new(&spec, &data, &trainer, NULL), DN_OK);
     cr_assert_eq(trainer->points, NULL);
     cr_assert_arr_eq(trainer->pixels, data.pixels, data.n * DIM);
@@ -160,7 +161,7 @@ Test(pixels, only_models_of_images_have_another_mark) {
     struct dn_data data;
     const struct dn_spec spec = spec_of(1, 0);
     const struct dn_upload upload = {.n = N, .dim = DIM, .pixels = pixels};
-    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL, NULL), DN_OK);
     for (int i = 0; i < 2; i++) {
         struct dn_spec of_points = dn_presets[0].spec;
         struct dn_model *model;

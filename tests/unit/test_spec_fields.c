@@ -182,7 +182,7 @@ static void check_round_trip(const char *text, struct job_request *job) {
     cr_assert(memcmp(job, &again, sizeof again) == 0, "%s", out.data);
     struct training training = {0};
     struct training_failure failure;
-    cr_assert(api_load_training(out.data, NULL, &training, &failure));
+    cr_assert(api_load_training(out.data, NULL, &training, NULL, &failure));
     cr_assert(memcmp(&training.spec, &job->spec, sizeof job->spec) == 0 && !training.data.points);
     buffer_clear(&out);
 }
@@ -380,7 +380,7 @@ Test(spec, a_damaged_stored_spec_is_an_error_not_a_crash) {
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
         struct training training = {0};
         struct training_failure failure = {0};
-        cr_assert(!api_load_training(damaged[i], NULL, &training, &failure));
+        cr_assert(!api_load_training(damaged[i], NULL, &training, NULL, &failure));
         cr_assert_eq(failure.error, JOB_ERROR_SPEC_UNREADABLE);
         cr_assert(failure.why.text[0]);
     }

@@ -256,8 +256,8 @@ static enum end go_through(const struct place *place, double work) {
         place_print(place, stderr);
     cr_assert_eq(dn_spec_check(&spec, &error), DN_OK, "%s: %s", error.text, where());
     make_uploads(&spec, &uploaded);
-    cr_assert_eq(dn_data_draw(&spec, uploaded.set, &data, &error), DN_OK, "%s: %s", error.text,
-                 where());
+    cr_assert_eq(dn_data_draw(&spec, uploaded.set, &data, NULL, &error), DN_OK, "%s: %s",
+                 error.text, where());
     struct dn_trainer *trainer = train(&spec, &data);
     enum dn_status status = trainer ? dn_trainer_check(trainer, true, NULL, &error) : DN_DIVERGED;
     cr_assert(status == DN_OK || status == DN_DIVERGED, "%s: %s", error.text, where());

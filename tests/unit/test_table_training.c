@@ -50,7 +50,7 @@ static struct dn_data draw(const struct dn_spec *spec, const double *values) {
     const struct dn_upload upload = {.n = ROWS, .dim = DIM, .values = values};
     struct dn_data data;
     struct dn_error error;
-    cr_assert_eq(dn_data_draw(spec, &upload, &data, &error), DN_OK, "%s", error.text);
+    cr_assert_eq(dn_data_draw(spec, &upload, &data, NULL, &error), DN_OK, "%s", error.text);
     cr_assert(data.values && !data.points);
     return data;
 }
@@ -258,7 +258,7 @@ Test(table_training, the_smallest_tables) {
         const struct dn_upload upload = {.n = (size_t)rows, .dim = DIM, .values = values};
         struct dn_data data;
         struct dn_epoch epoch;
-        cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL), DN_OK);
+        cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL, NULL), DN_OK);
         struct dn_trainer *trainer = new_trainer(&spec, &data);
         for (int i = 0; i < 3; i++)
             cr_assert_eq(dn_trainer_epoch(trainer, NULL, &epoch, NULL), DN_OK);
@@ -293,7 +293,7 @@ static struct dn_model *with_classes(const int counts[3]) {
         .n = (size_t)n, .dim = DIM, .values = values, .labels = labels};
     struct dn_data data;
     int32_t found[3];
-    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL, NULL), DN_OK);
     struct dn_trainer *trainer = new_trainer(&spec, &data);
     train(trainer, 1);
     struct dn_model *model = model_of(trainer);

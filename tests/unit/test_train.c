@@ -316,7 +316,7 @@ Test(train, labels_help) {
     struct dn_data data;
     struct dn_upload upload = {N, spec.dataset.dim, points[0], labels};
     struct dn_trainer *trainer;
-    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL), DN_OK);
+    cr_assert_eq(dn_data_draw(&spec, &upload, &data, NULL, NULL), DN_OK);
     cr_assert_eq(dn_trainer_new(&spec, &data, &trainer, NULL), DN_OK);
     train(trainer, 20, with);
     dn_trainer_free(trainer);

@@ -68,7 +68,7 @@ static void result_take(struct dn_trainer *trainer, struct result *result) {
     const struct dn_sample_result points = {.points = result->points};
     cr_assert_eq(dn_sample(model, &request, &points, NULL, &error), DN_OK, "%s", error.text);
     struct dn_data data;
-    cr_assert_eq(dn_data_draw(spec, NULL, &data, &error), DN_OK, "%s", error.text);
+    cr_assert_eq(dn_data_draw(spec, NULL, &data, NULL, &error), DN_OK, "%s", error.text);
     cr_assert_eq(dn_evaluate(model, &data, POINTS, 1, &result->evaluation, NULL, &error), DN_OK,
                  "%s", error.text);
     dn_data_clear(&data);
