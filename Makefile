@@ -180,9 +180,9 @@ test: deps-test ## install what is missing, build, run every test
 	@sh tests/run.sh $B
 
 ##@ Longer checks
-test-postgresql: deps-test ## all HTTP tests and restarts, with servers on a private PostgreSQL
+test-postgresql: deps-test ## all HTTP tests and restarts, with servers on a private PostgreSQL; DATABASE=pgbouncer through a pooler
 	@$(MAKE) --no-print-directory -j$(JOBS) all test-binaries
-	ALL=1 sh tests/postgresql/run.sh $B/denoised
+	ALL=1 DATABASE=$(or $(DATABASE),postgresql) sh tests/postgresql/run.sh $B/denoised
 soak: deps-test ## the fault tests and samples of tables at full length: an hour or two
 	@$(MAKE) --no-print-directory -j$(JOBS) all test-binaries
 	QUEUE_SEQUENCES=50000 $B/tests/test_queue_model

@@ -261,7 +261,7 @@ class Server:
     def start(self):
         self.log = open(self.log_file, "ab")
         self.process = subprocess.Popen(
-            [self.binary, "serve", "--port", "0", "--database", self.database, *self.flags],
+            [self.binary, "serve", "--port", "0", "--database", self.database, *self.store.flags, *self.flags],
             stdout=subprocess.PIPE,
             stderr=self.log,
             env={**os.environ, **self.environment},

@@ -1,7 +1,7 @@
 """The database of a server in the tests, as it is seen from outside the server, by SQL that both kinds take.
 
 It is a file of SQLite, or with DATABASE=postgresql in the environment a database of a private PostgreSQL, which is started
-when the first is needed.
+when the first is needed. With DATABASE=pgbouncer servers reach the same through a pooler, and the tests past it.
 """
 
 import atexit
@@ -11,10 +11,11 @@ import sqlite3
 import subprocess
 
 import postgresql
+from pooler import Pooler
 
 BINARY = os.environ.get("DENOISED_BINARY", os.path.abspath("build/denoised"))
 KIND = os.environ.get("DATABASE", "sqlite")
-assert KIND in ("sqlite", "postgresql"), f"DATABASE={KIND}"
+assert KIND in ("sqlite", "postgresql", "pgbouncer"), f"DATABASE={KIND}"
 
 
 def migrate(name):
@@ -91,6 +92,8 @@ class PostgresqlConnection(Connection):
 
 
 class Sqlite:
+    flags = ()
+
     def __init__(self, directory):
         self.name = os.path.join(directory, "test.db")
 
@@ -108,6 +111,7 @@ MARK = "SELECT setval(pg_get_serial_sequence('event', 'id'), (1 + floor(random()
 class Postgresql:
     beside = None  # the server, for all
     made = {}  # by directory
+    flags = ()  # that a server needs, besides the name
 
     def __init__(self, directory):
         if not Postgresql.beside:
@@ -129,8 +133,34 @@ class Postgresql:
         self.made[self.directory] = None
 
 
+class Pooled(Postgresql):
+    """Servers take the pooler's way, and have to know the other one."""
+
+    pooler = None  # for all
+    SESSIONS = 6
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        if not Pooled.pooler:
+            Pooled.pooler = Pooler(self.beside, self.SESSIONS)
+            atexit.register(Pooled.pooler.remove)
+        self.direct = self.name
+        self.name = self.pooler.uri(self.database)
+        self.flags = ("--database-listen", self.direct)
+
+    def connect(self):
+        return PostgresqlConnection(self.direct)
+
+    def drop(self):
+        assert not self.pooler.clients(self.database), "a server is connected that should have gone"
+        self.pooler.forget(self.database)
+        super().drop()
+
+
 class Existing:
     """One that a test has made, and drops, itself."""
+
+    flags = ()
 
     def __init__(self, name):
         self.name = str(name)
@@ -148,5 +178,5 @@ def of(directory):
     if KIND == "sqlite":
         return Sqlite(directory)
     if not Postgresql.made.get(directory):
-        Postgresql.made[directory] = Postgresql(directory)
+        Postgresql.made[directory] = Pooled(directory) if KIND == "pgbouncer" else Postgresql(directory)
     return Postgresql.made[directory]

@@ -1,60 +1,33 @@
 """Nodes that reach the database through pgbouncer in transaction mode: each transaction meets any session of the server."""
 
-import contextlib
-import os
-import shutil
 import subprocess
-import time
 
 import postgresql
 import pytest
 import stores
 from conftest import BINARY, ENDLESS, PATIENCE, QUICK, eventually
 from fleet import Fleet, with_job
+from pooler import Pooler
 from sse import Stream
 
 pytestmark = pytest.mark.row("pooled")
-POOLER = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
 SESSIONS = 4  # of the server, for all
-
-
-@contextlib.contextmanager
-def pooler(beside):
-    """The part of a URI behind its database."""
-    if not os.path.exists(POOLER):
-        pytest.skip("no pgbouncer: make deps-test installs it")
-    folder = beside.folder
-    settings = {
-        "pool_mode": "transaction", "default_pool_size": SESSIONS, "max_client_conn": 200, "auth_type": "any",
-        "listen_addr": "", "unix_socket_dir": folder, "listen_port": 6432, "logfile": folder / "pooler.log",
-    }  # fmt: skip
-    text = f"[databases]\n* = host={folder} user=postgres\n[pgbouncer]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items())
-    (folder / "pooler.ini").write_text(text)
-    process = subprocess.Popen(["setpriv", "--pdeathsig", "INT", POOLER, "-q", "pooler.ini"], **beside.options())
-    try:
-        deadline = time.monotonic() + 10 * PATIENCE
-        while not (folder / ".s.PGSQL.6432").exists():
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
-        yield f"?host={folder}&port=6432"
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture
 def pooled(tmp_path):
     """Starts nodes behind a pooler."""
+    started = Fleet(tmp_path)
+    store = started.store
     try:
-        started = Fleet(tmp_path)
+        pooler = Pooler(store.beside, SESSIONS)
     except postgresql.Missing as why:
         pytest.skip(str(why))
-    store = started.store
-    with pooler(store.beside) as behind:
-        name = f"postgresql://postgres@/{store.database}{behind}"
-        yield lambda count, *flags: started(count, "--database-listen", store.name, *flags, database=name)
-        for node in started.living():
-            assert node.stop() == 0, node.read_log()
+    name = pooler.uri(store.database)
+    yield lambda count, *flags: started(count, "--database-listen", store.name, *flags, database=name)
+    for node in started.living():
+        assert node.stop() == 0, node.read_log()
+    pooler.remove()
     started.end()
 
 

@@ -1,11 +1,12 @@
 #!/bin/sh
 # What is of PostgreSQL only, the store's own tests there, and those HTTP tests with servers on a private PostgreSQL in which jobs
-# live, are told of, and repeated. With ALL=1 all HTTP tests, and the restarts.
+# live, are told of, and repeated. With ALL=1 all HTTP tests, and the restarts. With DATABASE=pgbouncer, servers reach PostgreSQL
+# through a pooler in transaction mode.
 # usage: tests/postgresql/run.sh BUILD/denoised
 set -u
 . tests/sum.sh
 part sh tests/pytest.sh postgresql "$1" tests/http/test_postgresql*.py
-export DATABASE=postgresql
+export DATABASE="${DATABASE:-postgresql}"
 if [ -n "${ALL:-}" ]; then
     part sh tests/http/run.sh "$1"
     part sh tests/restart/run.sh "$1"
