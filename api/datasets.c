@@ -322,8 +322,9 @@ static enum store_status look_at_columns(const struct dataset *row, struct arena
     upload->unusable = dataset_unusable(columns, count, true, arena);
     upload->is_table = is_table(columns, count, row->label);
     upload->columns = coordinate_names(columns, count, arena);
-    upload->form = row->has_cells ? form_text(row, columns, count, arena) : NULL;
-    return row->has_cells && !upload->form ? STORE_ERROR : STORE_OK;
+    const bool has_cells = row->cells_blob != 0;
+    upload->form = has_cells ? form_text(row, columns, count, arena) : NULL;
+    return has_cells && !upload->form ? STORE_ERROR : STORE_OK;
 }
 
 enum store_status dataset_lookup(void *context, struct arena *arena,
@@ -495,13 +496,11 @@ static bool read_points(struct http_exchange *exchange, struct store_session *se
     if (status == STORE_OK && found.height && !with_pixels) {
         *row = found;
     } else if (status == STORE_OK) {
-        const size_t bytes =
-            (size_t)found.n *
-            ((size_t)found.dim * (found.height ? sizeof *row->pixels : sizeof *row->points) +
-             sizeof *row->labels);
+        const size_t labels = (size_t)found.n * sizeof *row->labels;
+        const size_t bytes = dataset_values_bytes(&found) + labels;
         dataset_clear(&found);
         const size_t copies = (size_t)store_row_copies(service_of(exchange)->store);
-        if (!http_reserve(exchange, (1 + copies) * bytes))
+        if (!http_reserve(exchange, bytes + copies * labels))
             return false;
         status = store_dataset_get(session, id, true, row);
     }

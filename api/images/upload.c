@@ -2,7 +2,6 @@
 
 #include "api/contract/handlers.h"
 #include "api/images/reading.h"
-#include "server/threads/blob.h"
 
 /* Memory for reading: arrays have as many bytes as their file, packed images as many as there
  * can be. Once more for pictures in color among gray ones; labels, and what is known of the
@@ -67,16 +66,4 @@ bool images_describe(struct http_exchange *exchange, const struct images *images
         return true;
     problem(exchange, PROBLEM_NO_MEMORY, "not enough memory for these images");
     return false;
-}
-
-bool images_send(struct http_exchange *exchange, struct dataset *row) {
-    struct service *service = service_of(exchange);
-    const size_t bytes = (size_t)row->n * (size_t)row->dim;
-    if (bytes <= STORE_PIECE_BYTES) /* few enough for the transaction of the row */
-        return true;
-    const enum store_status status =
-        blob_write_all(service->writer, store_boot(service->store), row->pixels, bytes, &row->blob);
-    if (status != STORE_OK)
-        problem_store(exchange, status);
-    return status == STORE_OK;
 }

@@ -18,8 +18,5 @@ bool images_take(struct http_exchange *exchange, const struct payload *payload,
  * response. */
 bool images_describe(struct http_exchange *exchange, const struct images *images,
                      struct dataset *row);
-/* Writes the pixels to the store, in pieces; not on the writer. row->blob then names them, and
- * without a row that does so, the caller abandons it. False: the error is already the response. */
-bool images_send(struct http_exchange *exchange, struct dataset *row);
 
 #endif

@@ -98,7 +98,7 @@ static bool load_uploads(const struct job_request *request, struct store_session
                                                 .points = row->points,
                                                 .labels = row->labels,
                                                 .pixels = row->pixels};
-        if (!row->has_cells || !spec_is_table(request))
+        if (!row->cells_blob || !spec_is_table(request))
             continue;
         free(row->points); /* the values take their place */
         row->points = NULL;

@@ -23,6 +23,8 @@ struct retyping {
 
 static void release(struct http_exchange *exchange) {
     struct retyping *retyping = exchange->state;
+    if (exchange->response.status != 200)
+        upload_abandon(exchange, &retyping->row);
     dataset_clear(&retyping->found);
     reading_clear(&retyping->reading);
     points_clear(&retyping->points);
@@ -145,7 +147,9 @@ static void retype(struct http_exchange *exchange, struct store_session *unused)
         problem_list(exchange, PROBLEM_INVALID_FIELDS, "fields are wrong", &retyping->wrong);
     } else {
         retyping->row = retyping->found;
-        if (upload_describe(exchange, reading, &retyping->points, &retyping->row))
+        retyping->row.blob = retyping->row.cells_blob = 0; /* other points; the cells stay */
+        if (upload_describe(exchange, reading, &retyping->points, &retyping->row) &&
+            upload_send(exchange, &retyping->row))
             http_then_on_writer(exchange, update);
     }
 }

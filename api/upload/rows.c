@@ -154,9 +154,7 @@ static bool load(struct http_exchange *exchange, const struct dataset_points *se
     void *block = NULL;
     size_t bytes = 0;
     const size_t bytes_read = (size_t)set->row.bytes, codes = values * sizeof(int32_t);
-    const size_t copies = (size_t)store_row_copies(service_of(exchange)->store);
-    const size_t reading = (1 + copies) * bytes_read, after = 2 * bytes_read + codes;
-    if (!http_reserve(exchange, reading > after ? reading : after))
+    if (!http_reserve(exchange, 2 * bytes_read + codes)) /* as a block, and as cells */
         return false;
     struct store_session *session = begin_reading(exchange);
     if (!session)

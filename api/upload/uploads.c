@@ -164,6 +164,30 @@ bool upload_describe(struct http_exchange *exchange, const struct reading *readi
     return false;
 }
 
+static bool send_blob(struct http_exchange *exchange, const void *bytes, size_t size,
+                      int64_t *blob) {
+    struct service *service = service_of(exchange);
+    if (size <= STORE_PIECE_BYTES) /* few enough for the transaction of the row */
+        return true;
+    const enum store_status status =
+        blob_write_all(service->writer, store_boot(service->store), bytes, size, blob);
+    if (status != STORE_OK)
+        problem_store(exchange, status);
+    return status == STORE_OK;
+}
+
+bool upload_send(struct http_exchange *exchange, struct dataset *row) {
+    return send_blob(exchange, dataset_values(row), dataset_values_bytes(row), &row->blob) &&
+           send_blob(exchange, row->cells, row->cells_bytes, &row->cells_blob);
+}
+
+void upload_abandon(struct http_exchange *exchange, const struct dataset *row) {
+    const int64_t blobs[] = {row->blob, row->cells_blob};
+    for (size_t i = 0; i < sizeof blobs / sizeof *blobs; i++)
+        if (blobs[i])
+            blob_abandon(service_of(exchange)->writer, blobs[i]);
+}
+
 /* What distinguishes the upload from others: the digests of its parts. NULL: no memory. */
 static const char *name_request(struct http_exchange *exchange, const struct upload *upload) {
     const struct payload *payload = &upload->payload;
@@ -366,14 +390,14 @@ static void parse(struct http_exchange *exchange, struct store_session *unused) 
     http_drop_body(exchange);
     if (upload->validate_only)
         reply_preview(exchange, upload);
-    else if (!upload->row.height || images_send(exchange, &upload->row))
+    else if (upload_send(exchange, &upload->row))
         http_then_on_writer(exchange, insert);
 }
 
 static void release(struct http_exchange *exchange) {
     struct upload *upload = exchange->state;
-    if (upload->row.blob && exchange->response.status != 201)
-        blob_abandon(service_of(exchange)->writer, upload->row.blob);
+    if (exchange->response.status != 201)
+        upload_abandon(exchange, &upload->row);
     payload_clear(&upload->payload);
     reading_clear(&upload->reading);
     points_clear(&upload->points);

@@ -12,4 +12,10 @@
 bool upload_describe(struct http_exchange *exchange, const struct reading *reading,
                      struct points *points, struct dataset *row);
 
+/* Stores what is too large for the transaction of the row, in pieces before it: row->blob and
+ * row->cells_blob name it. Not on the writer. False: the error is already the response. Until a row
+ * is stored, upload_abandon is due. */
+bool upload_send(struct http_exchange *exchange, struct dataset *row);
+void upload_abandon(struct http_exchange *exchange, const struct dataset *row);
+
 #endif

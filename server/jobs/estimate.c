@@ -17,24 +17,20 @@ static int64_t smaller(int64_t a, int64_t b) {
 
 /* While the values of a table are made: each cell's text, of up to 17 characters as numbers have, and
  * its end, in the stored block and in the table that is read from it, with a place and a code. Its
- * value and that of the drawn data, which come later, take less, and so do texts that repeat. Before
- * that, the block is read. */
+ * value and that of the drawn data, which come later, take less, and so do texts that repeat. */
 static int64_t table_bytes(const struct dn_spec *spec, int row_copies) {
-    enum {
-        TEXT_BYTES = 18,
-        CELL_BYTES = 2 * TEXT_BYTES + 4 + 8,
-        LABEL_BYTES = 3 * sizeof(int32_t)
-    };
-    const int64_t cell = larger(CELL_BYTES, (int64_t)(1 + row_copies) * TEXT_BYTES);
-    return (int64_t)spec->dataset.sources[0].n * (cell * spec->dataset.dim + LABEL_BYTES);
+    enum { TEXT_BYTES = 18, CELL_BYTES = 2 * TEXT_BYTES + 4 + 8 };
+    const int64_t labels = (int64_t)sizeof(int32_t) * larger(3, 1 + row_copies);
+    return (int64_t)spec->dataset.sources[0].n * (CELL_BYTES * spec->dataset.dim + labels);
 }
 
-/* While the data is loaded: the rows of all uploads, the points of one of them again in the memory of
- * the database's library, and the points drawn from them (api/spec/training.c). */
+/* While the data is loaded: the rows of all uploads, the labels of one of them again in the memory of
+ * the database's library, and the points drawn from them (api/spec/training.c). What is larger comes
+ * in pieces. */
 static int64_t loading_bytes(const struct dn_spec *spec, int row_copies) {
     const int64_t value = spec->dataset.height > 0 ? 1 : sizeof(float);
     const int64_t point = value * spec->dataset.dim, label = sizeof(int32_t);
-    int64_t rows = 0, largest = 0, all = 0;
+    int64_t rows = 0, most = 0, all = 0;
     if (spec->training.normalization == DN_QUANTILE && spec->dataset.source_count == 1 &&
         spec->dataset.sources[0].pattern == DN_UPLOADED)
         return table_bytes(spec, row_copies);
@@ -42,12 +38,12 @@ static int64_t loading_bytes(const struct dn_spec *spec, int row_copies) {
         size_t n, n_val;
         const bool uploaded = spec->dataset.sources[k].pattern == DN_UPLOADED;
         dn_source_split(spec, k, &n, &n_val);
-        const int64_t bytes = (int64_t)(n + n_val) * (point + label);
+        const int64_t count = (int64_t)(n + n_val), bytes = count * (point + label);
         rows += uploaded ? bytes : 0;
-        largest = larger(largest, uploaded ? bytes : 0);
+        most = larger(most, uploaded ? count : 0);
         all += bytes + label * (int64_t)n;
     }
-    return rows > 0 ? rows + row_copies * largest + all : 0;
+    return rows > 0 ? rows + row_copies * label * most + all : 0;
 }
 
 /* Models and rows of the history in the two reports, one of which fills up while the other is on

@@ -48,32 +48,52 @@ enum store_status sql_blob_insert(struct store_session *session, const void *byt
 
 /* ------------------------------------------------------------------ reading */
 
-enum store_status store_blob_read(struct store_session *session, int64_t id, size_t size,
-                                  void **bytes) {
-    char *all = malloc(size + 1);
-    size_t length = 0;
-    bool fits = true;
-    if (!all)
-        return STORE_ERROR;
-    struct sql_statement *row =
-        sql_prepare(session, "SELECT bytes FROM piece WHERE blob_id = ?1 ORDER BY number", "i", id);
-    while (fits && sql_row(session, row)) {
+/* However large the blob is, no statement takes long: a database on another machine limits that. */
+enum { PIECES_AT_ONCE = 8 };
+
+/* A blob on its way into memory. */
+struct collection {
+    char *bytes; /* [size] */
+    size_t size, length;
+    int64_t next; /* number of the next piece */
+    bool is_over; /* there is no other piece, */
+    bool is_long; /* or one that does not fit */
+};
+
+static enum store_status collect_some(struct store_session *session, int64_t id,
+                                      struct collection *into) {
+    const int64_t first = into->next;
+    struct sql_statement *row = sql_prepare(session,
+                                            "SELECT bytes FROM piece WHERE blob_id = ?1"
+                                            " AND number >= ?2 AND number < ?3 ORDER BY number",
+                                            "iii", id, first, first + PIECES_AT_ONCE);
+    while (!into->is_long && sql_row(session, row)) {
         size_t more;
         const void *piece = sql_bytes(row, 0, &more);
-        fits = more <= size - length;
-        if (fits && more > 0)
-            memcpy(all + length, piece, more);
-        length += fits ? more : 0;
+        into->is_long = more > into->size - into->length;
+        if (!into->is_long && more > 0)
+            memcpy(into->bytes + into->length, piece, more);
+        into->length += into->is_long ? 0 : more;
+        into->next++;
     }
-    enum store_status status = sql_done(session, row);
-    if (status == STORE_OK && (!fits || length != size))
+    into->is_over = into->is_long || into->next < first + PIECES_AT_ONCE;
+    return sql_done(session, row);
+}
+
+enum store_status store_blob_read(struct store_session *session, int64_t id, size_t size,
+                                  void **bytes) {
+    struct collection all = {.bytes = malloc(size + 1), .size = size};
+    enum store_status status = all.bytes ? STORE_OK : STORE_ERROR;
+    while (status == STORE_OK && !all.is_over)
+        status = collect_some(session, id, &all);
+    if (status == STORE_OK && (all.is_long || all.length != size))
         status = STORE_NOT_FOUND;
     if (status != STORE_OK) {
-        free(all);
+        free(all.bytes);
         return status;
     }
-    all[size] = '\0';
-    *bytes = all;
+    all.bytes[size] = '\0';
+    *bytes = all.bytes;
     return STORE_OK;
 }
 

@@ -18,46 +18,46 @@ void dataset_clear(struct dataset *dataset) {
     *dataset = (struct dataset){0};
 }
 
-/* Bytes of the points, 0 of images, and of the labels. */
-static size_t points_bytes(const struct dataset *dataset) {
-    const size_t values = (size_t)dataset->n * (size_t)dataset->dim;
-    return dataset->points ? values * sizeof *dataset->points : 0;
+size_t dataset_values_bytes(const struct dataset *dataset) {
+    const size_t one = dataset->height ? sizeof *dataset->pixels : sizeof *dataset->points;
+    return (size_t)dataset->n * (size_t)dataset->dim * one;
+}
+
+const void *dataset_values(const struct dataset *dataset) {
+    return dataset->height ? (const void *)dataset->pixels : dataset->points;
 }
 
 static size_t labels_bytes(const struct dataset *dataset) {
     return dataset->labels ? (size_t)dataset->n * sizeof *dataset->labels : 0;
 }
 
-static size_t pixels_bytes(const struct dataset *dataset) {
-    return dataset->height ? (size_t)dataset->n * (size_t)dataset->dim : 0;
-}
-
 enum store_status store_dataset_insert(struct store_session *session,
                                        const struct dataset *dataset) {
-    const size_t bytes = points_bytes(dataset) + labels_bytes(dataset) + dataset->cells_bytes;
-    int64_t blob = dataset->blob;
-    enum store_status status = sql_need_room(session, (int64_t)bytes);
-    if (status == STORE_OK && dataset->height)
-        status = sql_blob_insert(session, dataset->pixels, pixels_bytes(dataset), &blob);
+    int64_t blob = dataset->blob, cells_blob = dataset->cells_blob;
+    enum store_status status = sql_need_room(session, (int64_t)labels_bytes(dataset));
+    if (status == STORE_OK)
+        status =
+            sql_blob_insert(session, dataset_values(dataset), dataset_values_bytes(dataset), &blob);
+    if (status == STORE_OK && dataset->cells)
+        status = sql_blob_insert(session, dataset->cells, dataset->cells_bytes, &cells_blob);
     if (status != STORE_OK)
         return status;
     return sql_run(session,
                    "INSERT INTO dataset (id, name, n, dim, columns, classes, statistics, sha256,"
-                   " bytes, created_at, points, labels, label, cells, height, width, channels,"
-                   " blob_id)"
+                   " bytes, created_at, labels, label, height, width, channels, blob_id,"
+                   " cells_blob_id)"
                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
-                   " ?17, NULLIF(?18, 0))",
-                   "ttiittttiibbtbiiii", dataset->id, dataset->name, dataset->n,
+                   " NULLIF(?17, 0))",
+                   "ttiittttiibtiiiii", dataset->id, dataset->name, dataset->n,
                    (int64_t)dataset->dim, dataset->columns, dataset->classes, dataset->statistics,
-                   dataset->sha256, dataset->bytes, dataset->created_at, dataset->points,
-                   points_bytes(dataset), dataset->labels, labels_bytes(dataset), dataset->label,
-                   dataset->cells, dataset->cells_bytes, (int64_t)dataset->height,
-                   (int64_t)dataset->width, (int64_t)dataset->channels, blob);
+                   dataset->sha256, dataset->bytes, dataset->created_at, dataset->labels,
+                   labels_bytes(dataset), dataset->label, (int64_t)dataset->height,
+                   (int64_t)dataset->width, (int64_t)dataset->channels, blob, cells_blob);
 }
 
 #define DATASET_COLUMNS                                                                            \
     "id, name, n, dim, columns, classes, statistics, sha256, bytes, created_at, label,"            \
-    " cells IS NOT NULL, height, width, channels, coalesce(blob_id, 0)"
+    " coalesce(cells_blob_id, 0), height, width, channels, blob_id"
 
 static void read_dataset(struct store_session *session, struct sql_statement *row,
                          struct dataset *dataset) {
@@ -71,7 +71,7 @@ static void read_dataset(struct store_session *session, struct sql_statement *ro
         .bytes = sql_int64(row, 8),
         .created_at = sql_int64(row, 9),
         .label = sql_text(session, row, 10),
-        .has_cells = sql_int(row, 11),
+        .cells_blob = sql_int64(row, 11),
         .height = sql_int(row, 12),
         .width = sql_int(row, 13),
         .channels = sql_int(row, 14),
@@ -81,22 +81,23 @@ static void read_dataset(struct store_session *session, struct sql_statement *ro
     memcpy(dataset->sha256, sql_chars(row, 7), sizeof dataset->sha256 - 1);
 }
 
-/* The pixels of images, whose row was read. */
-static enum store_status read_pixels(struct store_session *session, struct dataset *dataset) {
+/* The values of a data set whose row was read. */
+static enum store_status read_values(struct store_session *session, struct dataset *dataset) {
     void *bytes = NULL;
     const enum store_status status =
-        dataset->blob ? store_blob_read(session, dataset->blob, pixels_bytes(dataset), &bytes)
-                      : STORE_OK;
-    dataset->pixels = bytes;
+        store_blob_read(session, dataset->blob, dataset_values_bytes(dataset), &bytes);
+    if (dataset->height)
+        dataset->pixels = bytes;
+    else
+        dataset->points = bytes;
     return status;
 }
 
-enum store_status store_dataset_get(struct store_session *session, const char *id, bool with_points,
-                                    struct dataset *dataset) {
+static enum store_status read_one(struct store_session *session, const char *id, bool with_points,
+                                  struct dataset *dataset) {
     struct sql_statement *row =
         sql_prepare(session,
-                    "SELECT " DATASET_COLUMNS ", CASE WHEN ?2 <> 0 THEN labels END,"
-                    " CASE WHEN ?2 <> 0 THEN points END"
+                    "SELECT " DATASET_COLUMNS ", CASE WHEN ?2 <> 0 THEN labels END"
                     " FROM dataset WHERE id = ?1",
                     "ti", id, (int64_t)with_points);
     const bool found = sql_row(session, row);
@@ -104,11 +105,26 @@ enum store_status store_dataset_get(struct store_session *session, const char *i
         size_t size;
         read_dataset(session, row, dataset);
         dataset->labels = sql_blob(session, row, 16, &size);
-        dataset->points = sql_blob(session, row, 17, &size);
     }
     enum store_status status = sql_found(session, row, found, STORE_NOT_FOUND);
     if (status == STORE_OK && with_points)
-        status = read_pixels(session, dataset);
+        status = read_values(session, dataset);
+    if (found && status != STORE_OK)
+        dataset_clear(dataset);
+    return status;
+}
+
+enum store_status store_dataset_get(struct store_session *session, const char *id, bool with_points,
+                                    struct dataset *dataset) {
+    if (!with_points)
+        return read_one(session, id, false, dataset);
+    /* A change may give it other points meanwhile. */
+    enum store_status status = sql_begin_reading(session);
+    if (status != STORE_OK)
+        return status;
+    status = read_one(session, id, true, dataset);
+    const bool found = status == STORE_OK;
+    status = sql_end_reading(session, status);
     if (found && status != STORE_OK)
         dataset_clear(dataset);
     return status;
@@ -132,16 +148,21 @@ enum store_status store_dataset_labels(struct store_session *session, const char
 
 enum store_status store_dataset_cells(struct store_session *session, const char *id, void **cells,
                                       size_t *bytes) {
+    int64_t blob = 0;
     struct sql_statement *row =
-        sql_prepare(session, "SELECT cells FROM dataset WHERE id = ?1", "t", id);
+        sql_prepare(session,
+                    "SELECT coalesce(cells_blob_id, 0), coalesce(size, 0) FROM dataset"
+                    " LEFT JOIN blob ON blob.id = cells_blob_id WHERE dataset.id = ?1",
+                    "t", id);
     const bool found = sql_row(session, row);
-    *cells = found ? sql_blob(session, row, 0, bytes) : NULL;
-    const enum store_status status = sql_found(session, row, found, STORE_NOT_FOUND);
-    if (status != STORE_OK) {
-        free(*cells);
-        *cells = NULL;
+    *cells = NULL;
+    *bytes = 0;
+    if (found) {
+        blob = sql_int64(row, 0);
+        *bytes = (size_t)sql_int64(row, 1);
     }
-    return status;
+    const enum store_status status = sql_found(session, row, found, STORE_NOT_FOUND);
+    return status == STORE_OK && blob ? store_blob_read(session, blob, *bytes, cells) : status;
 }
 
 /* Locks the data set, so that a check by the next statement holds until the commit: of a change, a
@@ -190,20 +211,22 @@ enum store_status store_dataset_list(struct store_session *session, const char *
 
 enum store_status store_dataset_update(struct store_session *session,
                                        const struct dataset *dataset) {
-    int64_t seq;
+    int64_t seq, blob = dataset->blob;
     enum store_status status = lock_dataset(session, dataset->id, &seq);
     if (status == STORE_OK)
-        status = sql_need_room(session, (int64_t)(points_bytes(dataset) + labels_bytes(dataset)));
+        status = sql_need_room(session, (int64_t)labels_bytes(dataset));
+    if (status == STORE_OK)
+        status =
+            sql_blob_insert(session, dataset_values(dataset), dataset_values_bytes(dataset), &blob);
     if (status != STORE_OK)
         return status;
-    struct sql_statement *updated =
-        sql_prepare(session,
-                    "UPDATE dataset SET dim = ?2, columns = ?3, classes = ?4, statistics = ?5,"
-                    " points = ?6, labels = ?7, label = ?8 WHERE seq = ?1 AND NOT EXISTS"
-                    " (SELECT 1 FROM job_dataset WHERE dataset_seq = ?1) RETURNING seq",
-                    "iitttbbt", seq, (int64_t)dataset->dim, dataset->columns, dataset->classes,
-                    dataset->statistics, dataset->points, points_bytes(dataset), dataset->labels,
-                    labels_bytes(dataset), dataset->label);
+    struct sql_statement *updated = sql_prepare(
+        session,
+        "UPDATE dataset SET dim = ?2, columns = ?3, classes = ?4, statistics = ?5,"
+        " blob_id = ?6, labels = ?7, label = ?8 WHERE seq = ?1 AND NOT EXISTS"
+        " (SELECT 1 FROM job_dataset WHERE dataset_seq = ?1) RETURNING seq",
+        "iitttibt", seq, (int64_t)dataset->dim, dataset->columns, dataset->classes,
+        dataset->statistics, blob, dataset->labels, labels_bytes(dataset), dataset->label);
     return sql_value(session, updated, &seq, STORE_CONFLICT);
 }
 

@@ -7,7 +7,8 @@
 
 #include "server/store/store.h"
 
-/* An uploaded data set: points, or images. */
+/* An uploaded data set: points, or images. Its values, and the cells of its table, can be large, so
+ * they are blobs: the caller may have begun to store them before their row (server/threads/blob.h). */
 struct dataset {
     char id[ID_LENGTH + 1];
     char *name; /* NULL if the client gave none */
@@ -21,13 +22,17 @@ struct dataset {
     int64_t created_at;
     float *points;   /* [n][dim]; NULL in a description, and for images */
     uint8_t *pixels; /* [n][height][width][channels] of images; NULL in a description */
-    int64_t blob;    /* of images: where these bytes are stored; 0 to insert them now */
+    int64_t blob;    /* where the points or pixels are stored; 0 to insert them with the row */
     int32_t *labels; /* [n], indices of classes, or NULL */
     void *cells;     /* [cells_bytes], the table as it was written, opaque here; only to insert */
     size_t cells_bytes;
-    bool has_cells; /* store_dataset_cells has some */
+    int64_t cells_blob; /* the same of these; 0 without any: store_dataset_cells has none */
 };
 void dataset_clear(struct dataset *dataset);
+/* Bytes of the points or pixels. */
+size_t dataset_values_bytes(const struct dataset *dataset);
+/* And these bytes; NULL in a description. */
+const void *dataset_values(const struct dataset *dataset);
 
 /* W. */
 enum store_status store_dataset_insert(struct store_session *session,

@@ -47,8 +47,8 @@ LENGTHEN = """
     SELECT seq, i, i * steps / epochs, 1.0 / i, 1.1 / i, 0.001, 0.1234567890123 + 1.0 / i, i * 1e-3 FROM job, number WHERE id = :id"""
 COPY_DATASETS = """
     WITH RECURSIVE number (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM number WHERE i < :count)
-    INSERT INTO dataset (id, name, n, dim, columns, classes, statistics, sha256, bytes, created_at, labels, points)
-    SELECT substr(id, 1, 24) || printf('%012x', i), name, n, dim, columns, classes, statistics, sha256, bytes, created_at, labels, points
+    INSERT INTO dataset (id, name, n, dim, columns, classes, statistics, sha256, bytes, created_at, labels, blob_id)
+    SELECT substr(id, 1, 24) || printf('%012x', i), name, n, dim, columns, classes, statistics, sha256, bytes, created_at, labels, blob_id
     FROM dataset, number WHERE id = :id"""
 
 

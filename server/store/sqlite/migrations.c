@@ -10,6 +10,7 @@ EMBED(reports_24, "migrations/sqlite/0024_reports.sql");
 EMBED(nodes_25, "migrations/sqlite/0025_nodes.sql");
 EMBED(images_26, "migrations/sqlite/0026_images.sql");
 EMBED(judges_27, "migrations/sqlite/0027_judges.sql");
+EMBED(dataset_pieces_28, "migrations/sqlite/0028_dataset_pieces.sql");
 
 const struct migration sqlite_migrations[] = {
     {20, "0020_schema.sql", schema_20},
@@ -20,5 +21,6 @@ const struct migration sqlite_migrations[] = {
     {25, "0025_nodes.sql", nodes_25},
     {26, "0026_images.sql", images_26},
     {27, "0027_judges.sql", judges_27},
+    {28, "0028_dataset_pieces.sql", dataset_pieces_28},
 };
 const int sqlite_migration_count = sizeof sqlite_migrations / sizeof sqlite_migrations[0];
