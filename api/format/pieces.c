@@ -80,14 +80,23 @@ const struct pieces pieces_csv = {PARTS_ONE_ARRAY, csv_lead, csv_rows, NULL};
 
 /* ------------------------------------------------------------------ NPY, version 1.0 */
 
-enum { NPY_HEADER = 256 };
+enum { NPY_HEADER = 256, MOST_SIDES = 3 };
 
-/* The dimensions of a point. */
-static int npy_shape(char *out, size_t size, const struct layout *layout) {
+/* The dimensions of the array of a point, or of an image; returns their number. */
+static int find_sides(const struct layout *layout, int sides[MOST_SIDES]) {
     const struct grid_shape *shape = &layout->shape;
-    return shape->height
-               ? snprintf(out, size, "%d, %d, %d", shape->height, shape->width, shape->channels)
-               : snprintf(out, size, "%d", layout->dim);
+    sides[0] = shape->height ? shape->height : layout->dim;
+    sides[1] = shape->width;
+    sides[2] = shape->channels;
+    return shape->height ? MOST_SIDES : 1;
+}
+
+static int npy_shape(char *out, size_t size, const struct layout *layout) {
+    int sides[MOST_SIDES], used = 0;
+    const int count = find_sides(layout, sides);
+    for (int i = 0; i < count; i++)
+        used += snprintf(out + used, size - (size_t)used, "%s%d", i ? ", " : "", sides[i]);
+    return used;
 }
 
 /* Writes the header of an array in C order; returns its length (numpy.lib.format). */
@@ -274,15 +283,20 @@ static void safetensors_metadata(const void *owner, struct json_writer *json) {
 static void safetensors_lead(struct buffer *out, const struct layout *layout, int index) {
     static const char *const names[] = {"x", "x0"};
     struct safetensor tensors[2];
+    int sides[MOST_SIDES];
+    const int count = find_sides(layout, sides);
     if (index > 0)
         return;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         tensors[i] = (struct safetensor){
             .name = names[i],
-            .rank = 3,
-            .shape = {layout->frames - i, (int64_t)layout->n, layout->dim},
+            .rank = 2 + count,
+            .shape = {layout->frames - i, (int64_t)layout->n},
             .count = (size_t)(layout->frames - i) * layout->n * (size_t)layout->dim,
         };
+        for (int k = 0; k < count; k++)
+            tensors[i].shape[2 + k] = sides[k];
+    }
     safetensors_write_header(out, tensors, 2, safetensors_metadata, layout);
 }
 

@@ -16,7 +16,8 @@
 
 enum {
     SAFETENSORS_TENSORS = 256,     /* maximum of a file */
-    SAFETENSORS_RANK = 4,          /* of a tensor */
+    SAFETENSORS_RANK = 4,          /* of a tensor that is read, */
+    SAFETENSORS_MOST_RANK = 5,     /* and of one that is written: frames of images */
     SAFETENSORS_DIM = 1 << 20,     /* of a dimension */
     SAFETENSORS_HEADER = 16 << 20, /* bytes of the header: the maps of a table are in it */
 };
@@ -24,7 +25,7 @@ enum {
 struct safetensor {
     const char *name;
     int rank;
-    int64_t shape[SAFETENSORS_RANK];
+    int64_t shape[SAFETENSORS_MOST_RANK];
     size_t count;     /* values: the product of the shape */
     const void *data; /* float32, little-endian, perhaps not aligned */
 };

@@ -6,6 +6,7 @@ import re
 
 import numpy
 import pytest
+import safetensors
 from conftest import Server
 from test_images import idx, made, post_form, random_images
 
@@ -95,6 +96,18 @@ def test_without_n_there_are_as_many_images_as_a_request_may_cost(start, store, 
     server.stop()
     answer = start("--max-sample-cost", "1e3").get(f"{url}.png")  # not even one
     assert answer.status == 422 and "which allows n = 0" in answer.json["detail"]
+
+
+def test_trajectories_as_tensors_have_the_shape_of_images(store, job):
+    url = f"/v1/models/{job['id']}/trajectories"
+    query = "?n=3&seed=5&steps=4&frames=3"
+    metadata, tensors = safetensors.read(store.fetch("GET", f"{url}.safetensors{query}").body)
+    for which, frames in (("x", 3), ("x0", 2)):
+        whole = array(store.fetch("GET", f"{url}.npy{query}&which={which}"))
+        assert whole.shape == tensors[which].shape == (frames, 3, 8, 8, 1) and (whole == tensors[which]).all()
+    assert json.loads(metadata["answer"])["n"] == 3
+    _, forward = safetensors.read(store.fetch("GET", "/v1/datasets/digits/forward.safetensors?n=2&frames=4").body)
+    assert forward["x"].shape == (4, 2, 28, 28, 1) and forward["x0"].shape == (3, 2, 28, 28, 1)
 
 
 def test_weights_go_out_and_come_back(store, job):
