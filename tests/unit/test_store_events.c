@@ -147,6 +147,31 @@ Test(store_events, tell_of_an_epoch_that_is_trained_again_only_once) {
     claim_clear(&claim);
 }
 
+/* It is saved within the first epoch, and stopped some epochs after that. */
+Test(store_events, of_a_training_that_goes_on_within_its_first_epoch_do_not_begin_again) {
+    struct claim claim;
+    struct receipt receipt;
+    struct checkpoint checkpoint = {.bytes = "state", .size = 5, .step = 4, .epoch = 0};
+    int requeued;
+    struct watched_job job = insert();
+    memset(checkpoint.sha256, 'a', sizeof checkpoint.sha256 - 1);
+    cr_assert_eq(store_claim(session, "boot/0", &EVERYTHING, 5, &claim), STORE_OK);
+    const struct progress progress = {.id = claim.id,
+                                      .fence = claim.fence,
+                                      .report = ++claim.reports,
+                                      .step = 4,
+                                      .checkpoint = &checkpoint};
+    cr_assert_eq(store_progress(session, &progress, 1, &receipt), STORE_OK);
+    report(&claim, 1, 3, false);
+    claim_clear(&claim);
+    cr_assert_eq(store_recover(session, INT64_MAX, 6, &requeued), STORE_OK); /* a crash */
+    cr_assert_eq(store_claim(session, "boot2/0", &EVERYTHING, 7, &claim), STORE_OK);
+    cr_assert_eq(claim.checkpoint.step, 4);
+    report(&claim, 1, 4, true);
+    cr_assert_str_eq(told(&job, 1, 0, 100), "queued0 running0 1 2 3 queued3 running3 4 c4");
+    claim_clear(&claim);
+}
+
 Test(store_events, of_a_training_that_starts_afresh_begin_again) {
     struct claim claim;
     struct watched_job job = insert();

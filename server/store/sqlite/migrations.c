@@ -11,6 +11,7 @@ EMBED(nodes_25, "migrations/sqlite/0025_nodes.sql");
 EMBED(images_26, "migrations/sqlite/0026_images.sql");
 EMBED(judges_27, "migrations/sqlite/0027_judges.sql");
 EMBED(dataset_pieces_28, "migrations/sqlite/0028_dataset_pieces.sql");
+EMBED(begin_again_29, "migrations/sqlite/0029_begin_again.sql");
 
 const struct migration sqlite_migrations[] = {
     {20, "0020_schema.sql", schema_20},
@@ -22,5 +23,6 @@ const struct migration sqlite_migrations[] = {
     {26, "0026_images.sql", images_26},
     {27, "0027_judges.sql", judges_27},
     {28, "0028_dataset_pieces.sql", dataset_pieces_28},
+    {29, "0029_begin_again.sql", begin_again_29},
 };
 const int sqlite_migration_count = sizeof sqlite_migrations / sizeof sqlite_migrations[0];
