@@ -216,7 +216,8 @@ struct dn_training_spec {
     int checkpoint_every; /* epochs */
     int evaluate_every;   /* epochs between evaluations; 0: none. The trainer reads neither this nor
                              checkpoint_every: they are for the caller */
-    int threads;          /* for each step; the results do not depend on it */
+    int threads;          /* for each step; the results do not depend on it. The library takes 0 for
+                             1: it is for a caller that then chooses another number */
 };
 
 struct dn_spec {

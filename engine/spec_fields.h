@@ -151,8 +151,9 @@ FIELD(training, checkpoint_every, RANGE(1, DN_MAX_EPOCHS), 20, 1, 25, 1, 1, 26,
 FIELD(training, evaluate_every, RANGE(0, DN_MAX_EPOCHS), 0, 0, 0, 0, 0, 0,
       "Epochs between measurements of curve_distance and energy_distance in the history; 0 for "
       "none. They do not affect training.")
-FIELD(training, threads, RANGE(1, DN_MAX_THREADS), 1, 1, 1, 1, 1, 0,
-      "Number of threads for each training step; the result does not depend on it.")
+FIELD(training, threads, RANGE(0, DN_MAX_THREADS), 1, 1, 1, 0, 0, 0,
+      "Number of threads for each training step; the result does not depend on it. 0: as many as the "
+      "machine that trains has cores, shared equally among all jobs that it trains at the time.")
 
 // clang-format on
 

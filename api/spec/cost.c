@@ -65,7 +65,11 @@ static const char *const savings[SAVINGS] = {
 };
 
 int64_t cost_memory(struct http_exchange *exchange, const struct dn_spec *spec) {
-    return estimate_memory(spec, store_row_copies(service_of(exchange)->store));
+    const int copies = store_row_copies(service_of(exchange)->store);
+    struct dn_spec with = *spec;
+    with.training.threads =
+        estimate_threads(spec, copies, service_of(exchange)->max_training_memory);
+    return estimate_memory(&with, copies);
 }
 
 /* "a smaller network.hidden_size, fewer points (dataset.n)": the settings that would each save a

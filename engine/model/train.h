@@ -59,7 +59,7 @@ struct dn_trainer {
     struct workspace workspace;
 
     /* for images only (train_images.c) */
-    struct train_lane *lanes; /* [threads] */
+    struct train_lane *lanes; /* of the threads */
     float *group_gradients;   /* [groups][network.size] */
     double *image_losses;     /* [batch.n] */
 

@@ -24,19 +24,24 @@ static int group_most(const struct dn_trainer *trainer) {
     return (int)((trainer->batch.n + GROUPS - 1) / GROUPS);
 }
 
+/* Threads that have work: a lane for each. */
+static int lane_count(const struct dn_trainer *trainer) {
+    return trainer->network.unet.threads < GROUPS ? trainer->network.unet.threads : GROUPS;
+}
+
 size_t trainer_images_bytes(const struct dn_trainer *trainer) {
     const struct network *network = &trainer->network;
     const size_t lane = sizeof(struct train_lane) +
                         workspace_bytes(network, lane_rows(trainer), true) +
                         time_rows_bytes(network, group_most(trainer), group_most(trainer)) +
                         (size_t)group_most(trainer) * sizeof(int32_t);
-    return (size_t)trainer->spec.training.threads * lane + floats_bytes(GROUPS * network->size) +
+    return (size_t)lane_count(trainer) * lane + floats_bytes(GROUPS * network->size) +
            trainer->batch.n * sizeof(double);
 }
 
 enum dn_status trainer_images_init(struct dn_trainer *trainer, struct dn_error *error) {
     const struct network *network = &trainer->network;
-    const int lanes = trainer->spec.training.threads, most = group_most(trainer);
+    const int lanes = lane_count(trainer), most = group_most(trainer);
     enum dn_status status = DN_OK;
     trainer->lanes = calloc((size_t)lanes, sizeof *trainer->lanes);
     trainer->group_gradients = floats_new(GROUPS * network->size);
@@ -55,7 +60,7 @@ enum dn_status trainer_images_init(struct dn_trainer *trainer, struct dn_error *
 }
 
 void trainer_images_clear(struct dn_trainer *trainer) {
-    for (int i = 0; trainer->lanes && i < trainer->spec.training.threads; i++) {
+    for (int i = 0; trainer->lanes && i < lane_count(trainer); i++) {
         workspace_clear(&trainer->lanes[i].workspace);
         time_rows_clear(&trainer->lanes[i].times);
         free(trainer->lanes[i].slots);
@@ -142,7 +147,7 @@ static void sum_part(void *argument, int part) {
 enum dn_status trainer_images_gradient(struct dn_trainer *trainer, size_t n, dn_stop_flag *stop,
                                        double *loss, struct dn_error *error) {
     const double count = (double)noised_count_free(&trainer->batch, n, trainer->dim);
-    const int lanes = trainer->spec.training.threads;
+    const int lanes = lane_count(trainer);
     const int team = trainer->team ? trainer->team->size : 1;
     struct task task = {trainer, n, (float)(1 / count), stop, team < lanes ? team : lanes};
     trainer_run_parts(trainer, groups_part, &task);

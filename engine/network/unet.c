@@ -86,7 +86,7 @@ static void unet_layout(struct network *network, const struct dn_spec *spec) {
     unet->height = data->height;
     unet->width = data->width;
     unet->channels = data->channels;
-    unet->threads = spec->training.threads;
+    unet->threads = spec->training.threads > 0 ? spec->training.threads : 1;
     const int outer = unet->outer = spec->network.channels[0];
     const int inner = unet->inner = spec->network.channels[1];
     unet->embedding = 4 * outer;

@@ -10,6 +10,7 @@
 #include "server/base/fault.h"
 #include "server/base/log.h"
 #include "server/jobs/checkpoint.h"
+#include "server/jobs/estimate.h"
 #include "server/jobs/pace.h"
 #include "server/jobs/report.h"
 #include "server/jobs/team.h"
@@ -26,7 +27,9 @@ struct attempt {
     struct training training;
     struct training_failure failure; /* why that could not be loaded */
     struct dn_trainer *trainer;
-    struct dn_team *team; /* NULL unless the spec asks for threads */
+    bool shares_cores;    /* the spec leaves the threads open */
+    int threads;          /* that train now; 0: not begun */
+    struct dn_team *team; /* these, if they are more than one */
     struct reports reports;
     struct training_outcome outcome;
     struct job_end end;  /* as it is stored, */
@@ -191,6 +194,14 @@ static enum store_status begin_outcome(struct attempt *attempt) {
     return attempt->epochs_reported > 0 ? read_when_there(attempt, read_lowest_loss) : STORE_OK;
 }
 
+/* Before there is a trainer, which needs memory for each thread: the most that it may have. */
+static void plan_threads(struct attempt *attempt) {
+    struct dn_spec *spec = &attempt->training.spec;
+    attempt->shares_cores = spec->training.threads == 0;
+    spec->training.threads =
+        estimate_threads(spec, store_row_copies(attempt->config->store), attempt->claim->memory);
+}
+
 /* Draws the data, unless it is uploaded, and makes the trainer, which copies what it needs. Of the data,
  * only measurements need more. */
 static enum dn_status make_trainer(struct attempt *attempt, struct dn_error *error) {
@@ -263,6 +274,22 @@ static bool report(struct attempt *attempt) {
     return true;
 }
 
+/* Gives the trainer as many threads as it may have now. Without a team, training is slower, with the
+ * same results. */
+static void follow_share(struct attempt *attempt) {
+    const int most = attempt->training.spec.training.threads;
+    const int share = attempt->shares_cores ? atomic_load(&attempt->interruption->cores) : most;
+    const int threads = share < most ? share : most;
+    if (threads == attempt->threads)
+        return;
+    dn_trainer_use_team(attempt->trainer, NULL);
+    team_stop(attempt->team);
+    attempt->threads = threads;
+    attempt->team = threads > 1 ? team_start(threads) : NULL;
+    dn_trainer_use_team(attempt->trainer, attempt->team);
+    log_line(LOG_DEBUG, "threads chosen", "job=%s threads=%d", attempt->claim->id, threads);
+}
+
 /* Trains until the epoch ends, but for at most LOOK_AFTER. */
 static enum dn_status train_some(struct attempt *attempt, struct dn_error *error) {
     struct dn_trainer *trainer = attempt->trainer;
@@ -271,6 +298,7 @@ static enum dn_status train_some(struct attempt *attempt, struct dn_error *error
     const double began = clock_monotonic();
     double now = began;
     enum dn_status status = DN_OK;
+    follow_share(attempt);
     while (status == DN_OK && dn_trainer_epochs_done(trainer) == epochs &&
            now < began + LOOK_AFTER) {
         status = dn_trainer_step(trainer, &attempt->interruption->stop, error);
@@ -440,7 +468,6 @@ static enum ending train(struct attempt *attempt) {
 
 static enum ending prepare_and_train(struct attempt *attempt) {
     struct dn_error error = {""};
-    struct training *training = &attempt->training;
     if (attempt->claim->cancel_requested)
         return finish(attempt, (struct job_end){.status = JOB_CANCELLED});
     if (read_when_there(attempt, load) != STORE_OK) {
@@ -449,6 +476,7 @@ static enum ending prepare_and_train(struct attempt *attempt) {
             return stop_early(attempt);
         return failure->error ? fail(attempt, failure->error, failure->why.text) : ENDING_BROKEN;
     }
+    plan_threads(attempt);
     const enum dn_status status = make_trainer(attempt, &error);
     if (status == DN_STOPPED)
         return stop_early(attempt);
@@ -463,11 +491,6 @@ static enum ending prepare_and_train(struct attempt *attempt) {
         resumed = begin_outcome(attempt);
     if (resumed != STORE_OK)
         return ending_of(resumed);
-    if (training->spec.training.threads > 1) {
-        /* Without a team, training is slower, with the same results. */
-        attempt->team = team_start(training->spec.training.threads);
-        dn_trainer_use_team(attempt->trainer, attempt->team);
-    }
     pace_begin(&attempt->pace, store_pace(attempt->config->store),
                attempt->config->checkpoint_seconds, clock_monotonic());
     return train(attempt);

@@ -7,6 +7,9 @@
  * Checkpoints, unlike models, are put off while the last one is still on its way to the disk, and
  * so that saving them takes at most 2% of the time (pace.h). A kill costs max(2 s, one step, 50 x
  * the cost of a checkpoint).
+ *
+ * A job that leaves the number of its threads open has as many as there are cores for it, and more
+ * or fewer when another job ends or begins: its results do not depend on them.
  */
 #ifndef SERVER_JOBS_ATTEMPT_H
 #define SERVER_JOBS_ATTEMPT_H
@@ -28,6 +31,7 @@ enum ending {
 struct interruption {
     volatile bool stop;         /* read by the engine within every step */
     atomic_bool server_is_done; /* the reason; otherwise, the job was cancelled or deleted */
+    atomic_int cores; /* the job's share of the machine's, if its spec leaves the threads open */
 };
 
 enum ending attempt_run(const struct workers_config *config, struct claim *claim,

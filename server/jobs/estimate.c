@@ -1,5 +1,6 @@
 #include "server/jobs/estimate.h"
 
+#include "server/base/machine.h"
 #include "server/jobs/report.h"
 #include "server/store/store.h"
 
@@ -63,4 +64,15 @@ int64_t estimate_memory(const struct dn_spec *spec, int row_copies) {
      * one being saved (reports_add_checkpoint). */
     return larger(dn_spec_memory(spec) + report_bytes(spec), loading_bytes(spec, row_copies)) +
            dn_spec_checkpoint_bytes(spec) + WORKER_BYTES + spec->training.threads * HELPER_BYTES;
+}
+
+int estimate_threads(const struct dn_spec *spec, int row_copies, int64_t limit) {
+    struct dn_spec with = *spec;
+    int *threads = &with.training.threads;
+    if (*threads == 0) {
+        *threads = machine_cores() < DN_MAX_THREADS ? machine_cores() : DN_MAX_THREADS;
+        while (*threads > 1 && estimate_memory(&with, row_copies) > limit)
+            --*threads;
+    }
+    return *threads;
 }

@@ -209,7 +209,8 @@ double estimate_seconds(const struct dn_spec *spec, dn_stop_flag *stop) {
     if (!estimate_is_quick() && !measure(stop))
         return NAN;
     count_points(spec, &n, &n_val);
-    const double threads = fmin(training->threads, machine_cores());
+    const double cores = machine_cores();
+    const double threads = training->threads > 0 ? fmin(training->threads, cores) : cores;
     const double steps = dn_spec_steps_per_epoch(spec), forward = 1.0 / 3;
     const struct work step = work_of(spec, (double)n / steps, 1);
     const struct work validation = work_of(spec, (double)n_val, forward);

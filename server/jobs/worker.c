@@ -74,6 +74,22 @@ int64_t workers_room(struct workers *workers) {
     return room.unreserved > beside ? room.unreserved : beside;
 }
 
+/* Divides the cores among the jobs; each has at least one. Under the mutex. */
+static void share_cores(struct workers *workers) {
+    int jobs = 0, left = machine_cores();
+    for (int i = 0; i < workers->config.count; i++)
+        jobs += workers->worker[i].job_id[0] != '\0';
+    for (int i = 0; jobs > 0; i++) {
+        struct worker *worker = &workers->worker[i];
+        if (!worker->job_id[0])
+            continue;
+        const int share = left > jobs ? left / jobs : 1;
+        atomic_store(&worker->interruption.cores, share);
+        left -= share;
+        jobs--;
+    }
+}
+
 /* Notes which job a worker holds; a claim of zeros: none. */
 static void set_job(struct worker *worker, const struct claim *claim) {
     struct workers *workers = worker->workers;
@@ -82,6 +98,7 @@ static void set_job(struct worker *worker, const struct claim *claim) {
     worker->fence = claim->fence;
     worker->memory = claim->memory;
     worker->is_beside = claim->is_beside;
+    share_cores(workers);
     __atomic_store_n(&worker->interruption.stop, worker->interruption.server_is_done,
                      __ATOMIC_RELAXED);
     pthread_mutex_unlock(&workers->mutex);

@@ -31,7 +31,7 @@ enum set_kind { SET_PATTERN, SET_UPLOAD, SET_MIXTURE, SET_UPLOADS, SET_BOTH };
     X(classes, VALUES(0, 1, 2, 64))                                                                \
     X(n, VALUES(1, 2, 30, 1000))                                                                   \
     X(batch_size, VALUES(1, 2, 31, 32, 33, 127, 128, 129, 256, 65536))                             \
-    X(threads, VALUES(1, 2, 3, 64))                                                                \
+    X(threads, VALUES(0, 1, 2, 64))                                                                \
     X(timesteps, VALUES(1, 2, 3, 40, 1000, 4000))                                                  \
     X(beta_schedule, VALUES(0, 1, 2, 3, 4, 5))                                                     \
     X(beta_start, VALUES(1e-9, 1e-6, 1e-4, 0.1, 0.5))                                              \

@@ -138,15 +138,16 @@ static void run_parts(struct dn_team *team, void (*work)(void *argument, int par
 
 static void check_same_bytes(int batch_size) {
     static struct set set;
-    static const int sizes[] = {1, 2, 5};
+    /* a team as large as the spec says; larger than there are groups; a spec that leaves it open */
+    static const struct { int threads, team; } sizes[] = {{1, 1}, {2, 2}, {5, 5}, {11, 11}, {0, 3}};
     struct state expected = {0};
     set_fill(&set, CLASSES);
-    for (int s = 0; s < 3; s++)
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
         for (int resumed = 0; resumed < 2; resumed++) {
-            struct dn_team team = {sizes[s], run_parts};
+            struct dn_team team = {sizes[s].team, run_parts};
             struct dn_spec spec = spec_of(CLASSES);
             struct dn_epoch last;
-            spec.training.threads = sizes[s];
+            spec.training.threads = sizes[s].threads;
             spec.training.batch_size = batch_size;
             spec.training.keep_best = true;
             struct dn_trainer *trainer = trainer_of(&spec, &set);
@@ -160,13 +161,15 @@ static void check_same_bytes(int batch_size) {
                 dn_trainer_use_team(trainer, &team);
                 cr_assert_eq(dn_trainer_load(trainer, half.bytes, half.size, NULL), DN_OK);
                 free(half.bytes);
+                cr_assert_eq(dn_trainer_step(trainer, NULL, NULL), DN_OK);
+                team.size = 1; /* the others are needed elsewhere */
             }
             while (dn_trainer_epochs_done(trainer) < spec.training.epochs)
                 train(trainer, 1, &last);
             if (!expected.bytes)
                 expected = state_of(trainer);
             char what[40];
-            snprintf(what, sizeof what, "%d threads, %s", sizes[s],
+            snprintf(what, sizeof what, "%d threads, %s", sizes[s].threads,
                      resumed ? "resumed" : "at once");
             check_same(expected, trainer, what);
             dn_trainer_free(trainer);

@@ -20,7 +20,7 @@ INTEGERS = [
     ("training/lr_warmup_steps", [0, 1, 1000000], [-1, 1000001, 1.5, 1e400]),
     ("network/input_features", [0, 3, 4], [-1, 5, 1.5, 1e400]),
     ("network/output_levels", [0, 8, 16], [-1, 17, 1.5, 1e400]),
-    ("training/threads", [1, 64], [0, -1, 65, 1.5, 1e400]),
+    ("training/threads", [0, 1, 64], [-1, 65, 1.5, 1e400]),
 ]
 NUMBERS = [
     ("diffusion/ratio_min", [1e-4, 0.01, 0.5], [0, -0.1, 9.9e-5, 0.51, 1e400]),
