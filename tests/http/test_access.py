@@ -15,7 +15,7 @@ from test_bad_requests import NO_ID, check_problem
 
 ROUTES = json.loads((pathlib.Path(__file__).parents[2] / "api" / "openapi.json").read_text())["paths"]
 OPEN = {"/", "/livez", "/readyz", "/openapi.json"}
-SAFE_POSTS = {f"/v1/models/{{id}}/{what}" for what in ("samples", "trajectories", "score")}
+SAFE_POSTS = {f"/v1/models/{{id}}/{what}" for what in ("samples", "trajectories", "score")} | {"/v1/datasets/{id}/nearest"}
 
 
 def new_key(name, *more):

@@ -37,7 +37,7 @@ def path_of(server, path, known=True):
     if "{id}" not in path:
         return path
     kind = path.split("/")[2]
-    if known and "/images" in path:
+    if known and ("/images" in path or path.endswith("/nearest")):
         return path.replace("{id}", server.images).replace("{index}", "7")
     known_id = {"datasets": "spiral", "models": server.model}.get(kind, server.job)
     return path.replace("{id}", known_id if known else NO_ID)
