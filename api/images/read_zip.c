@@ -1,5 +1,5 @@
-/* Images from a zip archive of PNG files. The folder of a file is its class, if there are
- * several folders. */
+/* Images from a zip archive: of arrays, or of PNG files. The folder of a picture is its class, if there
+ * are several folders. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -84,14 +84,9 @@ static const char *advice(const struct zip_entry *file) {
     static const struct {
         const char *ending, *text;
     } others[] = {
-        {".jpg", to_png},
-        {".jpeg", to_png},
-        {".gif", to_png},
-        {".bmp", to_png},
-        {".webp", to_png},
-        {".npy",
-         "send arrays as they are, without an archive: the images and, as the part labels of "
-         "a form, their labels"},
+        {".jpg", to_png},  {".jpeg", to_png},
+        {".gif", to_png},  {".bmp", to_png},
+        {".webp", to_png}, {".npy", "an archive has arrays or pictures, not both"},
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (ends_with(file, others[i].ending))
@@ -287,7 +282,8 @@ bool images_read_zip(struct images_reading *reading) {
     gallery->count = 0;
     bool read = zip_open(&gallery->zip, reading->file, reading->length);
     if (read)
-        read = read_all(gallery);
+        read = images_are_npz(&gallery->zip) ? images_read_npz(reading, &gallery->zip)
+                                             : read_all(gallery);
     else if (gallery->zip.wrong)
         images_unreadable(reading, PROBLEM_INVALID_UPLOAD, "the zip archive cannot be read: %s",
                           gallery->zip.wrong);

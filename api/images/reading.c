@@ -106,7 +106,7 @@ static bool read_idx(struct images_reading *reading) {
     return true;
 }
 
-static bool read_npy_images(struct images_reading *reading) {
+bool images_read_npy(struct images_reading *reading) {
     struct npy npy;
     struct npy_element element;
     if (!npy_open(&npy, reading->file, reading->length))
@@ -116,11 +116,11 @@ static bool read_npy_images(struct images_reading *reading) {
                              "the elements of the array have the type '%s': images are bytes from "
                              "0 (black) to 255, array.astype('u1')",
                              npy.descr);
-    if (npy.rank > 4)
+    if (npy.rank < 3 || npy.rank > 4)
         return images_refuse(reading, "/images",
-                             "the array has %d dimensions: images are (n, height, width), or (n, "
+                             "the array has %d dimension%s: images are (n, height, width), or (n, "
                              "height, width, channels)",
-                             npy.rank);
+                             npy.rank, npy.rank == 1 ? "" : "s");
     if (!npy_is_whole(&npy, &element))
         return images_unreadable(reading, PROBLEM_INVALID_NPY,
                                  "the array does not have as many bytes as its shape says");
@@ -148,7 +148,7 @@ static bool is_array(const char *file, size_t length) {
 static const struct {
     bool (*is)(const char *file, size_t length);
     bool (*read)(struct images_reading *reading);
-} readers[] = {{idx_is, read_idx}, {is_array, read_npy_images}, {zip_is, images_read_zip}};
+} readers[] = {{idx_is, read_idx}, {is_array, images_read_npy}, {zip_is, images_read_zip}};
 enum { READERS = sizeof readers / sizeof *readers };
 
 bool images_are_in(const char *file, size_t length) {

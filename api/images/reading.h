@@ -1,12 +1,16 @@
 /*
  * reading.h - images from an uploaded file: IDX as MNIST has it, or an array of NumPy, and labels
- * from a second file of the two; or a zip archive of PNG files, whose folders are the classes.
+ * from a second file of the two; several such arrays in one file; or a zip archive of PNG files, whose
+ * folders are the classes.
  */
 #ifndef API_IMAGES_READING_H
 #define API_IMAGES_READING_H
 
 #include "api/contract/problem.h"
+#include "api/files/zip.h"
 #include "api/images/images.h"
+
+enum { IMAGES_MOST_LABELS = 9 << 20 /* bytes of labels, of which each takes up to 8 */ };
 
 struct images_reading {
     /* the request */
@@ -44,7 +48,12 @@ bool images_refuse(struct images_reading *reading, const char *pointer, const ch
     __attribute__((format(printf, 3, 4)));
 
 /* The readers. */
+bool images_read_npy(struct images_reading *reading);
 bool images_read_zip(struct images_reading *reading);    /* with labels */
 bool images_read_labels(struct images_reading *reading); /* from a second file */
+/* Are all files of the archive arrays? Then its images are the one called images, or else x_train,
+ * and the labels, if they are there, labels or y_train. */
+bool images_are_npz(const struct zip *zip);
+bool images_read_npz(struct images_reading *reading, const struct zip *zip);
 
 #endif

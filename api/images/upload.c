@@ -4,12 +4,13 @@
 #include "api/images/reading.h"
 
 /* Memory for reading: arrays have as many bytes as their file, packed images as many as there
- * can be. Once more for pictures in color among gray ones; labels, and what is known of the
- * files of an archive. */
+ * can be. Once more for arrays that are unpacked first; labels, and what is known of the files of
+ * an archive. */
 static size_t memory_for(const struct payload *payload) {
     const bool is_array = payload->file[0] != 'P';
-    const size_t pixels = is_array ? payload->file_length : payload->most + payload->most / 3;
-    return pixels + payload->file_length / 2 + DN_MAX_POINTS * sizeof(int32_t);
+    const size_t pixels = is_array ? payload->file_length : 2 * payload->most;
+    return pixels + payload->file_length / 2 + DN_MAX_POINTS * sizeof(int32_t) +
+           (is_array ? 0 : IMAGES_MOST_LABELS);
 }
 
 bool images_take(struct http_exchange *exchange, const struct payload *payload,

@@ -17,7 +17,6 @@ enum {
     GZIP_WINDOW = 16 + 15,
     ROOM_BYTES = 256 << 10,
     MOST_EXPANSION = 1032, /* of deflate */
-    MOST_LABELS = 9 << 20, /* of images, if each takes 8 bytes */
 };
 
 static bool fail(struct payload *payload, enum problem_code code, const char *format, ...)
@@ -58,7 +57,7 @@ size_t payload_memory(const struct payload *payload) {
     size_t size = payload->length;
     if (may_grow && (__builtin_mul_overflow(size, MOST_EXPANSION, &size) || size > payload->most))
         size = payload->most;
-    const size_t labels = payload->takes_images ? MOST_LABELS : 0;
+    const size_t labels = payload->takes_images ? IMAGES_MOST_LABELS : 0;
     return (may_grow ? 2 * (size + labels) : 0) + (may_be_coded ? 3 * size : 0);
 }
 
@@ -334,7 +333,7 @@ static bool take_labels(struct payload *payload, const struct form_part *part) {
     payload->labels = part->data;
     payload->labels_length = part->length;
     return !is_gzip(payload->labels, payload->labels_length) ||
-           gunzip(payload, &payload->labels, &payload->labels_length, MOST_LABELS,
+           gunzip(payload, &payload->labels, &payload->labels_length, IMAGES_MOST_LABELS,
                   &payload->unpacked);
 }
 

@@ -82,7 +82,19 @@ def test_a_bad_array_is_refused(small, raw, status, code, text):
     check(post_form(small, raw, idx(numpy.arange(4))), status, code, text)
 
 
+def npz(**arrays):
+    out = io.BytesIO()
+    numpy.savez_compressed(out, **arrays)
+    return out.getvalue()
+
+
 LABELS = numpy.arange(4)
+
+
+def npz_of_four():
+    return npz(x_train=IMAGES, y_train=LABELS)
+
+
 BAD_LABELS = [
     (idx(LABELS[:3]), 422, "invalid_data", "/labels: there are 3 labels for 4 images"),
     (npy(numpy.zeros(0, "u1")), 422, "invalid_data", "/labels: there are 0 labels for 4 images"),
@@ -119,6 +131,7 @@ def test_more_labels_than_classes(small):
     ([part("images", idx(IMAGES))], "?label=x", 422, "invalid_fields", "/label: images have no columns"),
     ([part("images", idx(IMAGES))], "?columns=x", 422, "invalid_fields", "/columns: images have no columns"),
     ([part("images", archive([("1/a.png", PICTURE), ("2/b.png", PICTURE)])), part("labels", idx(LABELS[:2]))], "", 422, "invalid_data", "the folders of the archive are the classes"),
+    ([part("images", npz_of_four()), part("labels", idx(LABELS))], "", 422, "invalid_data", '/labels: the file has "y_train" beside "x_train"'),
 ])  # fmt: skip
 def test_parts_that_do_not_go_together(small, parts, query, status, code, text):
     check(post(small, form(*parts), MULTIPART, query), status, code, text)
@@ -165,12 +178,6 @@ def nested():
     return changed(changed(raw, central(raw) + 20, size), 18, size)
 
 
-def npz(**arrays):
-    out = io.BytesIO()
-    numpy.savez(out, **arrays)
-    return out.getvalue()
-
-
 def bomb():
     return archive([("a.png", bytes(200 << 20)), ("b.png", PICTURE)])
 
@@ -207,7 +214,23 @@ BAD_ARCHIVES = [
     (archive([("a.png", PICTURE), ("a.png", PICTURE)]), 422, "invalid_data", "a.png: the archive has it twice"),
     (archive([*TWO, ("c.jpg", b"\xff\xd8")]), 422, "invalid_data", "c.jpg: convert it to PNG"),
     (archive([*TWO, ("labels.csv", b"0\n1\n")]), 422, "invalid_data", "labels.csv: an archive can have PNG files, in a folder for each class"),
-    (npz(images=IMAGES, labels=numpy.arange(4)), 422, "invalid_data", "images.npy: send arrays as they are"),
+    (archive([*TWO, ("c.npy", npy(IMAGES))]), 422, "invalid_data", "c.npy: an archive has arrays or pictures, not both"),
+    (npz(pictures=IMAGES, y_train=numpy.arange(4)), 422, "invalid_data", '/images: there is "pictures" in the file and more, but neither images nor x_train'),
+    (npz(labels=numpy.arange(4)), 422, "invalid_data", '/images: there is "labels" in the file, but neither'),
+    (npz(images=IMAGES / 255), 422, "invalid_data", "/images: the elements of the array have the type '<f8'"),
+    (npz(x_train=IMAGES[0]), 422, "invalid_data", "/images: the array has 2 dimensions: images are (n, height, width)"),
+    (npz(x_train=IMAGES[:, :7]), 422, "invalid_data", "the images have 7 x 8 pixels"),
+    (npz(images=numpy.asfortranarray(IMAGES)), 422, "invalid_data", "Fortran order"),
+    (npz(images=IMAGES, labels=numpy.arange(3)), 422, "invalid_data", "/labels: there are 3 labels for 4 images"),
+    (npz(x_train=IMAGES, y_train=numpy.eye(4)), 422, "invalid_data", "/labels: the array must be a list of integers"),
+    (npz(images=numpy.zeros((1 << 15, 8, 8), "u1")), 422, "invalid_data", "/images: the array takes 2097280 bytes, and may take 1114112"),
+    (npz(images=IMAGES, labels=numpy.zeros(3 << 19, "i8")), 422, "invalid_data", "/labels: the array takes 12583040 bytes, and may take 9437184"),
+    (archive([("images.npy", npy(IMAGES)), ("images.npy", npy(IMAGES))]), 422, "invalid_data", "two arrays with one name"),
+    (archive([("images.npy", b"no array")]), 400, "invalid_npy", ""),
+    (archive([("images.npy", npy(IMAGES)[:-1])]), 400, "invalid_npy", "does not have as many bytes"),
+    (archive([("images.npy", npy(IMAGES)), ("labels.npy", npy(numpy.arange(4))[:-1])]), 400, "invalid_npy", "does not have as many bytes"),
+    (changed(npz(images=IMAGES), 80, b"\xff"), 400, "invalid_upload", "the array for images is damaged"),
+    (npz(images=IMAGES)[:-1], 400, "invalid_upload", "no directory at its end"),
     (archive([("a.png", PICTURE)]), 422, "invalid_data", "there are 1 images"),
     (archive([("a.png", PICTURE), ("b.png", png(random_images(8, 12)))]), 422, "invalid_data", "b.png has 8 x 12 pixels, but a.png has 8 x 8"),
     (archive([("a.png", png(random_images(128, 8))), ("b.png", PICTURE)]), 422, "invalid_data", "the images have 128 x 8 pixels: height and width must be multiples of 4 up to 64"),

@@ -127,6 +127,25 @@ def test_labels_are_integers_in_a_file_of_their_own(store, write):
     assert labels_of(store, dataset) == [str(label) for label in labels]
 
 
+@pytest.mark.parametrize("names", [("images", "labels"), ("x_train", "y_train")])
+@pytest.mark.parametrize("save", [numpy.savez, numpy.savez_compressed])
+def test_arrays_with_names_in_one_file(store, names, save):
+    """As MNIST comes with Keras: uint8 images and labels, and those for tests, which nothing asks for."""
+    images, labels = random_images(9, 12, 8), numpy.array([7, 10, 9, 7, 7, 9, 10, 9, 9], "u1")
+    of_tests = {"x_test": random_images(3, 4), "y_test": labels[:3]}
+    file = io.BytesIO()
+    save(file, **of_tests, **{names[0]: images, names[1]: labels})
+    raw = file.getvalue()
+    for dataset in (made(post(store, raw)), made(post(store, raw, "application/zip")), made(post_form(store, raw))):
+        assert dataset["shape"] == [12, 8, 1] and dataset["n"] == 9 and dataset["classes"] == ["7", "9", "10"]
+        assert (pixels_of(store, dataset)[..., 0] == images).all() and labels_of(store, dataset) == [str(label) for label in labels]
+    file = io.BytesIO()
+    save(file, **{names[0]: random_images(5, 8, 8, 3)})
+    assert made(post(store, file.getvalue()))["classes"] is None
+    dataset = made(post_form(store, file.getvalue(), idx(labels[:5])))
+    assert labels_of(store, dataset) == [str(label) for label in labels[:5]] and (pixels_of(store, dataset) == random_images(5, 8, 8, 3)).all()
+
+
 def test_negative_labels(store):
     dataset = made(post_form(store, npy(random_images(4, 8, 8)), npy(numpy.array([-1, 1, -1, 128], "<i2"))))
     assert dataset["classes"] == ["-1", "1", "128"]
