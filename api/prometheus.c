@@ -268,6 +268,14 @@ static void write_store(struct buffer *out, const struct service *service) {
     histogram(out, "denoised_db_transaction_duration_seconds",
               "Duration of a group of writes, including its commit.", &counters_get()->transaction,
               counters_fast);
+    counter(out, "denoised_event_looks_late_total",
+            "Looks for new events that found a transaction open for more than 2 s, for which they "
+            "wait. 0 with SQLite.",
+            (double)atomic_load(&counters_get()->late_looks));
+    counter(out, "denoised_events_late_total",
+            "Events that became visible after a later one was sent, so that streams have missed "
+            "them: none, unless another program writes events. Each node counts what it has sent.",
+            (double)atomic_load(&counters_get()->late_events));
 }
 
 /* ------------------------------------------------------------------ the process */

@@ -7,7 +7,9 @@
 
 #include "server/base/bell.h"
 #include "server/base/clock.h"
+#include "server/base/counters.h"
 #include "server/base/id.h"
+#include "server/base/log.h"
 
 enum {
     REMEMBERED = 512, /* events */
@@ -15,6 +17,7 @@ enum {
     PIECE_BYTES = 16 << 10,
     HEARTBEAT_SECONDS = 9,
     LONGEST_SECONDS = 15 * 60,
+    RECOUNT_SECONDS = 15, /* longer than a database lets a transaction wait */
     OWN_NS = 2000000,     /* between two looks, at least, */
     SHARED_NS = 25000000, /* and where each look makes all writers wait */
 };
@@ -25,6 +28,11 @@ struct remembered {
     char job[ID_LENGTH + 1];
     bool is_end;
     struct buffer text;
+};
+
+/* Events that were told in a row. */
+struct told {
+    int64_t after, until, count; /* those with after < id <= until; count 0: none */
 };
 
 struct events {
@@ -38,6 +46,8 @@ struct events {
     struct remembered memory[REMEMBERED];
     int first, length;
     int64_t base, latest;
+    struct told told, before; /* in this turn of RECOUNT_SECONDS, and in the one before */
+    double turned;
     long least_ns;
     void (*queued)(void *listener); /* or NULL */
     void *queue_listener;
@@ -111,6 +121,44 @@ static void tell_queued(const struct events *events, const struct event *batch, 
         events->queued(events->queue_listener);
 }
 
+static void note_told(struct told *told, int64_t after, int64_t until, int count) {
+    if (told->count == 0)
+        told->after = after;
+    told->until = until;
+    told->count += count;
+}
+
+static enum store_status find_late(struct events *events, const struct told *told, int64_t *late) {
+    struct store_session *session = store_acquire(events->store);
+    int64_t count = 0;
+    if (!session)
+        return store_why_none(events->store);
+    const enum store_status status = store_event_count(session, told->after, told->until, &count);
+    store_release(events->store, session);
+    *late = count - told->count;
+    return status;
+}
+
+/* When an event is told, each before it must be visible, for no stream would ever send one that comes
+ * later. So where other processes write, too, they are counted again after a while. By then there may
+ * be less of them, as jobs are deleted. */
+static void count_again(struct events *events) {
+    const double now = clock_monotonic();
+    const struct told before = events->before;
+    int64_t late = 0;
+    if (!store_is_shared(events->store) || now - events->turned < RECOUNT_SECONDS)
+        return;
+    events->turned = now;
+    events->before = events->told;
+    events->told = (struct told){0};
+    if (before.count == 0 || find_late(events, &before, &late) != STORE_OK || late <= 0)
+        return;
+    counters_add_late_events(late);
+    log_line(LOG_ERROR, "events came after later ones, so streams have missed them",
+             "events=%lld after=%lld until=%lld", (long long)late, (long long)before.after,
+             (long long)before.until);
+}
+
 /* Reads a batch of new events; false when there are no more. */
 static bool look(struct events *events) {
     struct store_session *session = store_acquire(events->store);
@@ -125,6 +173,7 @@ static bool look(struct events *events) {
     store_release(events->store, session);
     if (count == 0)
         return false;
+    note_told(&events->told, filter.after, batch[count - 1].id, count);
     pthread_mutex_lock(&events->bell.mutex);
     for (int i = 0; i < count; i++)
         remember(events, &batch[i]);
@@ -176,6 +225,7 @@ static void *events_main(void *argument) {
         if (clock_monotonic() - beaten >= 1) {
             beaten = clock_monotonic();
             wake_silent(events);
+            count_again(events);
         }
     }
     tell_last(events);

@@ -22,7 +22,8 @@ struct nodes {
     struct bell bell;
     bool is_draining; /* under the bell's mutex */
     unsigned seed;
-    struct duties duties; /* as of the last renewal */
+    struct duties duties;    /* as of the last renewal */
+    struct takeover doubted; /* whose commit got no answer; now 0: none */
     /* monotonic seconds */
     double renewed; /* the last time */
     double since;   /* when it was first renewed without a break after that; INFINITY: not yet */
@@ -94,7 +95,12 @@ static enum store_status run_leave(struct nodes *nodes, void *unused) {
 }
 
 static enum store_status run_take_over(struct nodes *nodes, void *takeover) {
-    return store_take_over(nodes->session, lease_ms(nodes), clock_now_ms(), takeover);
+    return store_take_over(nodes->session, lease_ms(nodes), takeover);
+}
+
+static enum store_status run_count(struct nodes *nodes, void *unused) {
+    (void)unused;
+    return store_take_over_again(nodes->session, &nodes->doubted);
 }
 
 /* Tells the listener, unless the process is stopping. */
@@ -129,14 +135,26 @@ static bool renew(struct nodes *nodes) {
     return true;
 }
 
+/* Jobs that a take-over has ended are counted, even if its commit got no answer. */
+static bool settle_doubt(struct nodes *nodes) {
+    if (nodes->doubted.now != 0 && in_transaction(nodes, run_count, NULL) == STORE_OK)
+        nodes->doubted.now = 0;
+    return nodes->doubted.now == 0;
+}
+
 static void take_over(struct nodes *nodes) {
     const double now = clock_monotonic();
-    struct takeover takeover = {0};
+    struct takeover takeover = {.now = clock_now_ms()};
     if (!nodes->duties.take_over || now - nodes->since < nodes->config.lease ||
         now < nodes->next_sweep)
         return;
     nodes->next_sweep = now + SWEEP_SECONDS * (0.5 + rand_r(&nodes->seed) / (double)RAND_MAX);
-    if (in_transaction(nodes, run_take_over, &takeover) != STORE_OK)
+    const enum store_status status = in_transaction(nodes, run_take_over, &takeover);
+    if (status == STORE_IN_DOUBT) {
+        log_line(LOG_WARN, "a take-over got no answer: looking whether it took place", NULL);
+        nodes->doubted = takeover;
+    }
+    if (status != STORE_OK)
         return;
     if (takeover.buried > 0 || takeover.requeued > 0)
         log_line(LOG_WARN, "nodes are gone", "nodes=%d jobs_requeued=%d", takeover.buried,
@@ -159,7 +177,8 @@ static void *nodes_main(void *argument) {
     struct nodes *nodes = argument;
     do {
         if (renew(nodes)) {
-            take_over(nodes);
+            if (settle_doubt(nodes))
+                take_over(nodes);
             check_schema(nodes);
         }
     } while (bell_wait(&nodes->bell, period(nodes)));

@@ -91,10 +91,9 @@ static enum store_status join(struct process *process, struct store_session *ses
     const bool is_shared = store_is_shared(process->service.store);
     const int64_t lease = is_shared ? 1000LL * process->config->node_lease : 0;
     const enum store_status status = store_node_join(session, &process->node, lease);
-    struct takeover takeover = {0};
+    struct takeover takeover = {.now = clock_now_ms()};
     if (status == STORE_OK && is_shared) { /* buries nobody: frees what a copy has left */
-        const enum store_status freed =
-            store_take_over(session, INT64_MAX / 2, clock_now_ms(), &takeover);
+        const enum store_status freed = store_take_over(session, INT64_MAX / 2, &takeover);
         *requeued = takeover.requeued;
         return freed;
     }

@@ -119,7 +119,7 @@ struct store_session *begin_reading(struct http_exchange *exchange) {
     struct store *store = service_of(exchange)->store;
     struct store_session *session = store_acquire(store);
     const enum store_status status = session ? STORE_OK : store_why_none(store);
-    if (status == STORE_AWAY && store_away(store) == 0)
+    if (status == STORE_AWAY && store_away(store) == 0 && !store_is_silent(store))
         problem(exchange, PROBLEM_DATABASE_UNAVAILABLE,
                 "all connections to the database are in use");
     else if (!session)

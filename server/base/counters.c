@@ -77,6 +77,14 @@ void counters_add_look(void) {
     add(&counters.looks, 1);
 }
 
+void counters_add_late_look(void) {
+    add(&counters.late_looks, 1);
+}
+
+void counters_add_late_events(int64_t events) {
+    add(&counters.late_events, (unsigned long long)events);
+}
+
 void counters_add_samples(enum dn_sampler sampler, uint64_t points, double seconds) {
     add(&counters.samplers[sampler].points, points);
     observe(&counters.samplers[sampler].duration, counters_fast, seconds, 1);

@@ -46,6 +46,9 @@ struct counters {
     atomic_ullong steps, examples;
     atomic_ullong finished[COUNTERS_ENDINGS];
     atomic_ullong looks; /* of requests that wait for a job, at its state in the store */
+    /* With several processes on a database: looks for new events that found a transaction which takes
+     * long, and events that became visible after a later one was told. */
+    atomic_ullong late_looks, late_events;
     struct sampler_counter samplers[DN_SAMPLER_COUNT];
 };
 
@@ -61,6 +64,8 @@ void counters_add_steps(int64_t steps, int64_t examples, double seconds);
 /* Jobs with this status, which is one of the endings, or there are none. */
 void counters_add_endings(const char *status, int64_t jobs);
 void counters_add_look(void);
+void counters_add_late_look(void);
+void counters_add_late_events(int64_t events);
 void counters_add_samples(enum dn_sampler sampler, uint64_t points, double seconds);
 
 #endif

@@ -80,12 +80,13 @@ struct driver {
     /* Only of a database that can be away. close ends what keep_contact has started. */
     bool (*keep_contact)(struct store *store);
     double (*away)(const struct store *store);
+    bool (*is_silent)(const struct store *store);
     /* Only of a server, which may have no connection left: as store_crowded. *may_connect: it is time
      * to ask it for one. */
     double (*crowded)(const struct store *store, bool *may_connect);
 
-    /* Sessions. A reader is NULL when none can be opened. */
-    struct store_session *(*open_reader)(struct store *store);
+    /* Sessions. A reader is NULL when none can be opened. is_patient: for a patient thread. */
+    struct store_session *(*open_reader)(struct store *store, bool is_patient);
     /* Only if it is shared: another session that writes, which store_begin connects, and which waits
      * for an answer for so many seconds. */
     struct store_session *(*open_writer)(struct store *store, double patience);

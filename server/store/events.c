@@ -147,6 +147,14 @@ enum store_status store_events(struct store_session *session, const struct event
     return status;
 }
 
+enum store_status store_event_count(struct store_session *session, int64_t after, int64_t until,
+                                    int64_t *count) {
+    return sql_value(session,
+                     sql_prepare(session, "SELECT count(*) FROM event WHERE id > ?1 AND id <= ?2",
+                                 "ii", after, until),
+                     count, STORE_ERROR);
+}
+
 enum store_status store_event_last(struct store_session *session, int64_t *id) {
     return session->driver->horizon ? settle(session, INT64_MAX, id)
                                     : session->driver->last_event(session, id);

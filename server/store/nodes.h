@@ -87,9 +87,15 @@ enum store_status store_must_stop(struct store_session *session, const char *job
  * does, and abandons their unfinished blobs. Nobody is buried before the database has run for a
  * whole lease, in ms: until then, all may have been cut off. */
 struct takeover {
+    int64_t now; /* set by the caller; the rest is 0 */
     int buried, requeued;
+    int cancelled, failed; /* jobs that it has ended */
 };
-enum store_status store_take_over(struct store_session *session, int64_t lease, int64_t now,
+enum store_status store_take_over(struct store_session *session, int64_t lease,
                                   struct takeover *takeover);
+/* W. After one whose commit got no answer: if it took place, notes the jobs that it has ended, which
+ * nobody has counted. */
+enum store_status store_take_over_again(struct store_session *session,
+                                        const struct takeover *takeover);
 
 #endif

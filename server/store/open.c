@@ -121,6 +121,10 @@ double store_away(const struct store *store) {
     return store->driver->away ? store->driver->away(store) : 0;
 }
 
+bool store_is_silent(const struct store *store) {
+    return store->driver->is_silent && store->driver->is_silent(store);
+}
+
 double store_crowded(const struct store *store) {
     bool may_connect;
     return store->driver->crowded ? store->driver->crowded(store, &may_connect) : 0;
@@ -232,7 +236,7 @@ void store_be_patient(void) {
 }
 
 struct store_session *store_acquire(struct store *store) {
-    if (store_loss(store) || store_away(store) > 0)
+    if (store_loss(store) || store_away(store) > 0 || (!is_patient && store_is_silent(store)))
         return NULL;
     struct store_session *session;
     bool may_open;
@@ -246,7 +250,7 @@ struct store_session *store_acquire(struct store *store) {
         return NULL;
     }
     if (!session)
-        session = store->driver->open_reader(store);
+        session = store->driver->open_reader(store, is_patient);
     if (session)
         session->is_lent = is_patient;
     else

@@ -423,12 +423,12 @@ enum store_status store_unclaim(struct store_session *session, const char *id, i
     return status == STORE_OK && sql_changes(session) == 0 ? STORE_LOST : status;
 }
 
-/* Ends a statement that ends jobs with this status. */
+/* Ends a statement that ends jobs with this status; *count: so many. */
 static enum store_status end_jobs(struct store_session *session, enum job_status ending,
-                                  struct sql_statement *statement) {
+                                  struct sql_statement *statement, int *count) {
     const enum store_status status = sql_finish(session, statement);
-    if (status == STORE_OK)
-        sql_ended(session, ending, sql_changes(session));
+    *count = status == STORE_OK ? sql_changes(session) : 0;
+    sql_ended(session, ending, *count);
     return status;
 }
 
@@ -438,15 +438,18 @@ static enum store_status end_jobs(struct store_session *session, enum job_status
     "seq IN (SELECT job.seq FROM job WHERE job.status = 'running' AND (?1 <> 0 OR " SQL_NODE(      \
         "job") " NOT IN (SELECT node.id FROM node)) /*! FOR NO KEY UPDATE SKIP LOCKED */)"
 
-static enum store_status cancel_asked(struct store_session *session, bool all, int64_t now) {
+static enum store_status cancel_asked(struct store_session *session, bool all, int64_t now,
+                                      int *count) {
     return end_jobs(session, JOB_CANCELLED,
                     sql_prepare(session,
                                 "UPDATE job SET status = 'cancelled', owner = NULL,"
                                 " finished_at = ?2 WHERE " ABANDONED " AND cancel_requested <> 0",
-                                "ii", (int64_t)all, now));
+                                "ii", (int64_t)all, now),
+                    count);
 }
 
-static enum store_status fail_stalled(struct store_session *session, bool all, int64_t now) {
+static enum store_status fail_stalled(struct store_session *session, bool all, int64_t now,
+                                      int *count) {
     return end_jobs(session, JOB_FAILED,
                     sql_prepare(session,
                                 "UPDATE job SET status = 'failed', owner = NULL, finished_at = ?2,"
@@ -454,21 +457,22 @@ static enum store_status fail_stalled(struct store_session *session, bool all, i
                                 " ' times while it trained this job, with no checkpoint in between'"
                                 " WHERE " ABANDONED " AND stalls >= ?3",
                                 "iiit", (int64_t)all, now, (int64_t)STALLS_ALLOWED,
-                                job_error_rows[JOB_ERROR_CRASH_LOOP].code));
+                                job_error_rows[JOB_ERROR_CRASH_LOOP].code),
+                    count);
 }
 
 /* Ends or requeues jobs that nobody trains. */
-static enum store_status free_jobs(struct store_session *session, bool all, int64_t now,
-                                   int *requeued) {
-    enum store_status status = cancel_asked(session, all, now);
+static enum store_status free_jobs(struct store_session *session, bool all,
+                                   struct takeover *takeover) {
+    enum store_status status = cancel_asked(session, all, takeover->now, &takeover->cancelled);
     if (status == STORE_OK)
-        status = fail_stalled(session, all, now);
+        status = fail_stalled(session, all, takeover->now, &takeover->failed);
     if (status == STORE_OK)
         status = sql_run(session,
                          "UPDATE job SET status = 'queued', owner = NULL WHERE " ABANDONED
                          " AND cancel_requested = 0 AND stalls < ?2",
                          "ii", (int64_t)all, (int64_t)STALLS_ALLOWED);
-    *requeued = status == STORE_OK ? sql_changes(session) : 0;
+    takeover->requeued = status == STORE_OK ? sql_changes(session) : 0;
     return status;
 }
 
@@ -495,6 +499,7 @@ enum store_status store_count_waiting(struct store_session *session, int64_t *co
 /* Fails jobs that no worker could ever claim. */
 static enum store_status refuse_too_large(struct store_session *session, int64_t memory,
                                           int64_t now) {
+    int count;
     return end_jobs(
         session, JOB_FAILED,
         sql_prepare(session,
@@ -502,23 +507,25 @@ static enum store_status refuse_too_large(struct store_session *session, int64_t
                     " error_detail = 'this training may need ' || ((memory >> 20) + 1) || ' MiB of "
                     "memory; the server may use ' || (?2 >> 20) || ' MiB (--max-training-memory)'"
                     " WHERE status = 'queued' AND memory > ?2",
-                    "iit", now, memory, job_error_rows[JOB_ERROR_TOO_LARGE].code));
+                    "iit", now, memory, job_error_rows[JOB_ERROR_TOO_LARGE].code),
+        &count);
 }
 
 enum store_status store_recover(struct store_session *session, int64_t memory, int64_t now,
                                 int *requeued) {
+    struct takeover takeover = {.now = now};
     enum store_status status =
         sql_run(session, "UPDATE blob SET writer = NULL WHERE writer IS NOT NULL", "");
     if (status == STORE_OK)
         status = sql_run(session, "DELETE FROM node WHERE id <> ?1", "t", session->node);
     if (status == STORE_OK)
-        status = free_jobs(session, true, now, requeued);
+        status = free_jobs(session, true, &takeover);
+    *requeued = takeover.requeued;
     return status == STORE_OK ? refuse_too_large(session, memory, now) : status;
 }
 
-enum store_status store_take_over(struct store_session *session, int64_t lease, int64_t now,
+enum store_status store_take_over(struct store_session *session, int64_t lease,
                                   struct takeover *takeover) {
-    *takeover = (struct takeover){0};
     enum store_status status =
         sql_run(session,
                 "DELETE FROM node WHERE id IN"
@@ -529,11 +536,39 @@ enum store_status store_take_over(struct store_session *session, int64_t lease, 
     if (status != STORE_OK)
         return status;
     takeover->buried = sql_changes(session);
-    status = free_jobs(session, false, now, &takeover->requeued);
+    status = free_jobs(session, false, takeover);
     if (status != STORE_OK)
         return status;
     return sql_run(session,
                    "UPDATE blob SET writer = NULL"
                    " WHERE writer IS NOT NULL AND writer NOT IN (SELECT node.id FROM node)",
                    "");
+}
+
+/* At most so many jobs that have ended at this time, each for this reason (NULL: none). */
+static enum store_status note_ended(struct store_session *session, enum job_status ending,
+                                    const char *error, int64_t now, int most) {
+    int64_t count;
+    if (most == 0)
+        return STORE_OK;
+    const enum store_status status =
+        sql_value(session,
+                  sql_prepare(session,
+                              "SELECT count(*) FROM job WHERE status = ?1 AND finished_at = ?2"
+                              " AND error_code IS NOT DISTINCT FROM ?3 AND attempt > 0",
+                              "tit", job_status_names[ending], now, error),
+                  &count, STORE_ERROR);
+    if (status == STORE_OK)
+        sql_ended(session, ending, count < most ? count : most);
+    return status;
+}
+
+enum store_status store_take_over_again(struct store_session *session,
+                                        const struct takeover *takeover) {
+    const char *crash_loop = job_error_rows[JOB_ERROR_CRASH_LOOP].code;
+    const enum store_status status =
+        note_ended(session, JOB_CANCELLED, NULL, takeover->now, takeover->cancelled);
+    return status == STORE_OK
+               ? note_ended(session, JOB_FAILED, crash_loop, takeover->now, takeover->failed)
+               : status;
 }

@@ -269,6 +269,9 @@ bool store_keep_contact(struct store *store);
 /* Seconds since the last sign of the database, while it is away; 0: as far as is known, it can be
  * reached. Any thread. */
 double store_away(const struct store *store);
+/* Is it not known yet whether the database, of which there was no sign for a while, is away? A request
+ * that would wait for that gets no session. Any thread. */
+bool store_is_silent(const struct store *store);
 /* Seconds for which the database, which is there, has had no connection left for this process, beside
  * those that are open; 0: as far as is known, it has. Any thread. */
 double store_crowded(const struct store *store);
@@ -442,6 +445,9 @@ struct event_filter {
  * caller clears them. */
 enum store_status store_events(struct store_session *session, const struct event_filter *filter,
                                struct event *events, int *count);
+/* The number of events with after < id <= until that are visible now. */
+enum store_status store_event_count(struct store_session *session, int64_t after, int64_t until,
+                                    int64_t *count);
 /* The id of the newest event, even if that has been deleted; no earlier one can appear any more. Its bits from EVENT_MARK_BITS on are
  * the mark of the database (migrations/). */
 enum { EVENT_MARK_BITS = 32 };

@@ -30,6 +30,8 @@ CSV = {"raw": b"x,y\n" + b"".join(b"%d,%d\n" % (i, i * i % 97) for i in range(50
 class Direct:
     """The database as the tests see it, without the proxy."""
 
+    flags = ()
+
     def __init__(self, uri):
         self.uri = uri
 
@@ -171,6 +173,31 @@ def test_a_network_that_says_nothing(node, proxy):
     state = node.wait_for_epoch(job, before + 2)
     assert (state["status"], state["attempt"]) == ("running", 1)
     assert node.post(f"/v1/jobs/{job}/cancel", {}).json["status"] in ("running", "cancelled")
+    assert node.wait(job)["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("connection", ["open", "none"])
+def test_requests_give_up_before_it_is_sure(node, proxy, connection):
+    """To be sure that the database is away takes seconds, for which a request does not hold its thread: what trains waits."""
+    job = node.submit(STEADY)
+    node.wait_for_epoch(job, 1)
+    for _ in range(10):
+        before = node.lines("the database is away")
+        assert node.get(f"/v1/jobs/{job}").status == 200
+        proxy.pause()
+        if connection == "none":
+            proxy.cut()
+        answer = node.get(f"/v1/jobs/{job}")
+        is_early = node.lines("the database is away") == before
+        proxy.heal()
+        eventually(lambda: node.get("/readyz").status == 200 and not node.is_away())
+        assert answer.status == 200 or refused(answer), answer.body
+        if answer.status == 503 and is_early:
+            break
+    assert answer.status == 503 and is_early
+    state = node.get(f"/v1/jobs/{job}").json
+    assert (state["status"], state["attempt"]) == ("running", 1)
+    node.post(f"/v1/jobs/{job}/cancel", {})
     assert node.wait(job)["status"] == "cancelled"
 
 
@@ -401,3 +428,41 @@ def test_a_commit_that_nobody_can_look_up(node, proxy, done):
     again = node.post("/v1/jobs", QUICK, headers={"Idempotency-Key": "mine"})
     assert again.status in (200, 201)
     assert {item["id"] for item in node.get("/v1/jobs").json["items"]} == {done, again.json["id"]}
+
+
+GONE = "00000000-0000-7000-8000-000000000000 0"  # a worker of a node that is no more
+
+
+def count(node, name):
+    return int(float(node.get("/metrics").body.decode().split(f"\n{name} ")[1].split("\n")[0]))
+
+
+def test_jobs_that_a_take_over_has_ended_are_counted(node, proxy, done):
+    """Also if its commit got no answer."""
+    failed, rounds = 'denoised_jobs_finished_total{status="failed"}', 0
+    again = "UPDATE job SET status = 'running', owner = ?, stalls = 9, finished_at = NULL, error_code = NULL, error_detail = NULL WHERE id = ?"
+    with node.store.connect() as store:
+        while node.lines("a take-over got no answer") < 2:
+            rounds += 1
+            proxy.swallow_answer(times=4)  # others commit, too
+            store.sql(again, GONE, done)
+            eventually(lambda: store.one("SELECT status FROM job WHERE id = ?", done) == "failed")
+            proxy.heal()
+            eventually(lambda: count(node, failed) >= rounds)
+            assert count(node, failed) == rounds < 40
+        told = store.one("SELECT count(*) FROM event WHERE job = ? AND status = 'failed'", done)
+    assert told == rounds and node.get(f"/v1/jobs/{done}").json["error"]["code"] == "crash_loop"
+
+
+def test_events_that_are_missed_are_counted(node, done):
+    """A program that writes events without waiting for its turn: no stream can have them in order."""
+    assert count(node, "denoised_events_late_total") == 0
+    with node.store.connect() as stranger:
+        stranger.sql("BEGIN")
+        stranger.sql("INSERT INTO event (job_seq, job, at, kind, epoch) SELECT seq, id, 1, 'checkpoint', 3 FROM job WHERE id = ?", done)
+        later = node.submit(QUICK)
+        stream = Stream(node, f"/v1/events?job={later}&after=0")
+        assert [data["status"] for _, event, data in stream if event == "status"][-1] == "succeeded"
+        stranger.sql("COMMIT")
+    eventually(lambda: count(node, "denoised_events_late_total") == 1)
+    assert node.lines("streams have missed them") == 1

@@ -32,8 +32,8 @@ static void let_lease_end(void) {
 }
 
 static struct takeover take_over(void) {
-    struct takeover takeover;
-    cr_assert_eq(store_take_over(session, 0, clock_now_ms(), &takeover), STORE_OK);
+    struct takeover takeover = {.now = clock_now_ms()};
+    cr_assert_eq(store_take_over(session, 0, &takeover), STORE_OK);
     return takeover;
 }
 
@@ -68,7 +68,8 @@ Test(nodes, a_job_of_a_dead_node_runs_elsewhere) {
     let_lease_end();
     be(second);
     /* The database has not run for as long as this lease. */
-    cr_assert_eq(store_take_over(session, clock_now_ms() + LEASE, 1, &takeover), STORE_OK);
+    takeover = (struct takeover){.now = 1};
+    cr_assert_eq(store_take_over(session, clock_now_ms() + LEASE, &takeover), STORE_OK);
     cr_expect_eq(takeover.buried + takeover.requeued, 0);
     expect(id, JOB_RUNNING, first);
     takeover = take_over();

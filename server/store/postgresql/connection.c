@@ -13,6 +13,7 @@
  * where an index or a large table takes its time. systemd's watchdog wants a sign every 30 s. */
 enum { DEADLINE_SECONDS = 14, PATIENCE_SECONDS = 86400 };
 #define DOUBT_SECONDS   1.0 /* without a sign, after which somebody looks whether it is there, */
+#define REQUEST_SECONDS 0.5 /* sooner if a request waits on a thread that others need, */
 #define DOUBT_GROWTH    1.5 /* and so much later once more; */
 #define LOOK_MS         200 /* between two looks for what was found */
 #define AT_ONCE_SECONDS 1.0 /* in which an answer to a connect costs little */
@@ -122,6 +123,11 @@ bool postgresql_connect(struct postgresql_session *session, const char *uri, cha
     return false;
 }
 
+/* Does a request wait for it on a thread that others need, too? */
+static bool serves(const struct postgresql_session *session) {
+    return session->is_reader && !session->base.is_lent;
+}
+
 static void note_connect(const struct postgresql_session *session, bool is_connected, double began,
                          const char *error) {
     if (is_connected)
@@ -144,6 +150,8 @@ enum store_status postgresql_take(struct postgresql_session *session) {
     postgresql_disconnect(session);
     if (!is_past_pooler && !contact_may_connect(session->store) && !session->is_vital)
         return STORE_AWAY;
+    if (serves(session) && !contact_is_near(session->store))
+        return STORE_AWAY;
     const bool is_connected = postgresql_connect(
         session, is_past_pooler ? store->direct : store->uri, error, sizeof error);
     if (!is_connected && (is_past_pooler || !session->is_refused))
@@ -161,6 +169,10 @@ struct waiting {
     double idle;  /* as of contact_is_deaf */
 };
 
+static double doubt_after(const struct postgresql_session *session) {
+    return serves(session) ? REQUEST_SECONDS : DOUBT_SECONDS;
+}
+
 /* Waits a moment until the server has sent something, and sends what is not sent yet. What goes over
  * the network, in whatever direction, is a sign of the server. */
 static bool wait_for_server(struct postgresql_session *session, struct waiting *waiting) {
@@ -170,7 +182,8 @@ static bool wait_for_server(struct postgresql_session *session, struct waiting *
     const double left_ms = 1000 * (waiting->patience - waited);
     struct pollfd socket = {.fd = pq.socket(connection),
                             .events = (short)(unsent > 0 ? POLLIN | POLLOUT : POLLIN)};
-    if (unsent < 0 || left_ms <= 0 || contact_is_lost(session->store))
+    if (unsent < 0 || left_ms <= 0 || contact_is_lost(session->store) ||
+        (serves(session) && contact_is_silent(session->store)))
         return false;
     if (waited >= waiting->doubt) {
         contact_doubt(session->store);
@@ -180,8 +193,9 @@ static bool wait_for_server(struct postgresql_session *session, struct waiting *
     if (ready < 0)
         return errno == EINTR;
     if (ready > 0)
-        *waiting = (struct waiting){
-            .patience = waiting->patience, .since = clock_monotonic(), .doubt = DOUBT_SECONDS};
+        *waiting = (struct waiting){.patience = waiting->patience,
+                                    .since = clock_monotonic(),
+                                    .doubt = doubt_after(session)};
     if (ready == 0 && contact_is_deaf(session, waiting->since, &waiting->idle)) {
         contact_distrust(session->store, waiting->since);
         return false;
@@ -198,7 +212,7 @@ PGresult *postgresql_result(struct postgresql_session *session) {
     struct waiting waiting = {.patience =
                                   session->patience > 0 ? session->patience : DEADLINE_SECONDS,
                               .since = clock_monotonic(),
-                              .doubt = DOUBT_SECONDS};
+                              .doubt = doubt_after(session)};
     if (!session->connection)
         return NULL;
     while (pq.isBusy(session->connection))

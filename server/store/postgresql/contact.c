@@ -12,6 +12,8 @@
 #define FIRST_PAUSE   0.05  /* seconds between two looks for a database that is away, at first, */
 #define LONGEST_PAUSE 1.0   /* and at most: a lease must be renewed soon after it is back */
 enum { LOOK_SECONDS = 2 };  /* for an answer when somebody looks */
+#define SILENT_SECONDS  1.0 /* that somebody looks, after which requests give up */
+#define NEAR_SECONDS    0.1 /* since the last sign, in which nobody need look */
 #define FIRST_REFUSED   0.1 /* seconds until the next try after the first refusal, */
 #define LONGEST_REFUSED 2.0 /* and at most */
 
@@ -44,7 +46,9 @@ struct contact {
     struct postgresql_session *session; /* of the one who looks */
     struct bell bell;                   /* rings when something is wrong */
     atomic_bool is_lost, is_in_doubt;
-    _Atomic double heard;      /* monotonic time of the last sign of the database */
+    _Atomic double heard;      /* monotonic time of the last sign of the database, */
+    _Atomic double looking;    /* and when somebody has begun to look; 0: nobody does */
+    pthread_cond_t looked;     /* somebody has, with the bell's mutex */
     struct crowd crowd;        /* under the bell's mutex, */
     struct sight sight;        /* and this, too */
     _Atomic double distrusted; /* connections that are older; monotonic seconds */
@@ -60,6 +64,10 @@ double postgresql_away(const struct store *store) {
     if (!contact_is_lost(away))
         return 0;
     return fmax(clock_monotonic() - atomic_load(&away->contact->heard), 1e-9);
+}
+
+bool postgresql_is_silent(const struct store *store) {
+    return contact_is_silent((const struct postgresql_store *)store);
 }
 
 void contact_heard(struct postgresql_store *store) {
@@ -79,6 +87,30 @@ void contact_lose(struct postgresql_store *store, double since, const char *why)
     log_line(LOG_ERROR, "the database is away: all that needs it waits or is refused", "why=\"%s\"",
              why);
     bell_ring(&store->contact->bell);
+}
+
+bool contact_is_silent(const struct postgresql_store *store) {
+    if (!store || !store->contact)
+        return false;
+    const double began = atomic_load(&store->contact->looking);
+    return began > 0 && atomic_load(&store->contact->heard) < began &&
+           clock_monotonic() - began >= SILENT_SECONDS;
+}
+
+bool contact_is_near(struct postgresql_store *store) {
+    struct contact *contact = store->contact;
+    const double asked = clock_monotonic();
+    const struct timespec until = clock_after(SILENT_SECONDS);
+    if (!contact || asked - atomic_load(&contact->heard) < NEAR_SECONDS)
+        return true;
+    contact_doubt(store);
+    int waited = 0;
+    pthread_mutex_lock(&contact->bell.mutex);
+    while (atomic_load(&contact->heard) < asked && !atomic_load(&contact->is_lost) && waited == 0)
+        waited =
+            pthread_cond_clockwait(&contact->looked, &contact->bell.mutex, CLOCK_MONOTONIC, &until);
+    pthread_mutex_unlock(&contact->bell.mutex);
+    return atomic_load(&contact->heard) >= asked;
 }
 
 static bool may_try(const struct crowd *crowd, double now) {
@@ -219,11 +251,16 @@ static bool look(struct contact *contact) {
     char why[400];
     const double began = clock_monotonic();
     atomic_store(&contact->is_in_doubt, false);
+    atomic_store(&contact->looking, began);
     const bool found = is_there(contact, why, sizeof why);
     if (found)
         find(contact);
     else
         contact_lose(contact->store, began, why);
+    atomic_store(&contact->looking, 0);
+    pthread_mutex_lock(&contact->bell.mutex);
+    pthread_cond_broadcast(&contact->looked);
+    pthread_mutex_unlock(&contact->bell.mutex);
     return !atomic_load(&contact->is_lost);
 }
 
@@ -253,10 +290,12 @@ bool postgresql_keep_contact(struct store *store) {
                                     .session = session,
                                     .heard = clock_monotonic(),
                                     .seed = (unsigned)clock_now_ms()};
+        pthread_cond_init(&contact->looked, NULL);
         if (bell_start(&contact->bell, contact_main, contact)) {
             contact->store->contact = contact;
             return true;
         }
+        pthread_cond_destroy(&contact->looked);
     }
     free(contact);
     free(session);
@@ -267,6 +306,7 @@ void contact_end(struct contact *contact) {
     if (!contact)
         return;
     bell_stop(&contact->bell);
+    pthread_cond_destroy(&contact->looked);
     postgresql_disconnect(contact->session);
     free(contact->sight.at_work);
     free(contact->session);

@@ -13,6 +13,12 @@ bool contact_is_lost(const struct postgresql_store *store);
 void contact_heard(struct postgresql_store *store);
 /* It has not, for longer than usual: somebody should look. */
 void contact_doubt(struct postgresql_store *store);
+/* Has somebody looked for a second, and seen no sign of it yet? It takes longer to be sure, for which a
+ * request does not wait. */
+bool contact_is_silent(const struct postgresql_store *store);
+/* For a request that is about to connect: is it there, as somebody found who has looked just now? Waits
+ * for that at most a second. */
+bool contact_is_near(struct postgresql_store *store);
 /* Has somebody looked meanwhile, and found that the server does nothing for this session, which has
  * not heard from it since then (monotonic seconds)? What it has asked was lost, or the answer. *idle:
  * when that was seen first; 0: not yet. Others may look again and again in the meantime. */

@@ -567,6 +567,7 @@ const struct driver postgresql_driver = {
     .checkpoint = checkpoint,
     .keep_contact = postgresql_keep_contact,
     .away = postgresql_away,
+    .is_silent = postgresql_is_silent,
     .crowded = postgresql_crowded,
     .open_reader = postgresql_open_reader,
     .open_writer = postgresql_open_writer,

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "server/base/clock.h"
+#include "server/base/counters.h"
 #include "server/base/log.h"
 #include "server/store/postgresql/postgresql.h"
 
@@ -88,7 +89,10 @@ static struct writing writing_of(const struct horizon *horizon, uint64_t name, d
 
 static void tell_of_long(struct horizon *horizon, double since) {
     const double now = clock_monotonic();
-    if (now - since < LONG_SECONDS || now - horizon->told < TELL_SECONDS)
+    if (now - since < LONG_SECONDS)
+        return;
+    counters_add_late_look();
+    if (now - horizon->told < TELL_SECONDS)
         return;
     horizon->told = now;
     log_line(LOG_WARN, "events wait for a transaction that takes long", "seconds=%.1f",

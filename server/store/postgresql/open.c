@@ -185,11 +185,13 @@ uint64_t postgresql_version(struct store *store) {
     return atomic_load(&store_of(store)->commits);
 }
 
-struct store_session *postgresql_open_reader(struct store *store) {
+struct store_session *postgresql_open_reader(struct store *store, bool is_patient) {
     struct postgresql_session *session = calloc(1, sizeof *session);
     if (!session)
         return NULL;
     session->base.driver = &postgresql_driver;
+    session->base.is_lent = is_patient;
+    session->is_reader = true;
     session->store = store_of(store);
     session->patience = READER_SECONDS;
     session->is_pooled = session->store->direct != NULL;

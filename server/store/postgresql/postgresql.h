@@ -32,6 +32,7 @@ struct postgresql_session {
     bool is_direct;   /* it must not be */
     bool has_grown;   /* its connection keeps the memory of a large row until it is closed */
     bool is_vital;    /* the lease depends on it: it never waits until somebody may connect */
+    bool is_reader;   /* requests wait for it, unless a patient thread has it (store_be_patient) */
     bool is_refused;  /* the server had no connection left for it */
     bool has_changed; /* since the last savepoint, of one that writes, */
     bool had_changed; /* and in this transaction before that */
@@ -120,6 +121,7 @@ bool postgresql_leave_pipeline(struct postgresql_session *session);
 /* As in driver.h (contact.c). */
 bool postgresql_keep_contact(struct store *store);
 double postgresql_away(const struct store *store);
+bool postgresql_is_silent(const struct store *store);
 double postgresql_crowded(const struct store *store, bool *may_connect);
 
 /* ---------------------------------------------------------------- the database */
@@ -136,7 +138,7 @@ uint64_t postgresql_version(struct store *store);
     "SELECT greatest((SELECT max(id) FROM event), (SELECT last_value >> 32 << 32 FROM "            \
     "event_id_seq))"
 void postgresql_sizes(const struct store *store, int64_t *database, int64_t *log);
-struct store_session *postgresql_open_reader(struct store *store);
+struct store_session *postgresql_open_reader(struct store *store, bool is_patient);
 void postgresql_close_session(struct store_session *session);
 
 bool postgresql_schema_fits(struct store *store, char *error, size_t error_size);

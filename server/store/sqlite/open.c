@@ -320,8 +320,9 @@ enum store_status sqlite_limit(struct store_session *session, int64_t bytes) {
 }
 
 /* Opens a new session, unless it may have opened another file. */
-struct store_session *sqlite_open_reader(struct store *store) {
+struct store_session *sqlite_open_reader(struct store *store, bool is_patient) {
     char error[256];
+    (void)is_patient;
     if (!sqlite_is_there(store))
         return NULL;
     struct sqlite_session *session =

@@ -42,7 +42,7 @@ bool sqlite_is_whole(struct store *store);
 uint64_t sqlite_version(struct store *store);
 void sqlite_sizes(const struct store *store, int64_t *database, int64_t *log);
 void sqlite_checkpoint(struct store *store, bool is_full);
-struct store_session *sqlite_open_reader(struct store *store);
+struct store_session *sqlite_open_reader(struct store *store, bool is_patient);
 void sqlite_close_session(struct store_session *session);
 enum store_status sqlite_limit(struct store_session *session, int64_t bytes);
 bool sqlite_backup(const char *from, const char *to, char *error, size_t error_size);
