@@ -120,6 +120,32 @@ Test(sampler, given_noise_is_where_it_starts) {
     dn_model_free(model);
 }
 
+/* Without labels nothing tells points with one noise apart, so there are several of each point that has
+ * its own: for each sampler that draws fresh noise, too, and for ranges of a request. */
+Test(sampler, points_in_a_row_share_their_noise) {
+    enum { N = 1100, EACH = 3 };
+    static float alone[2 * N], shared[2 * N * EACH], part[2 * N * EACH];
+    struct dn_model *model = model_after(1);
+    for (int sampler = 0; sampler < DN_SAMPLER_COUNT; sampler++) {
+        struct dn_sample_request request = {
+            .n = N, .seed = 5, .clip = true, .steps = 4, .sampler = (enum dn_sampler)sampler};
+        sample(model, &request, (struct dn_sample_result){.points = alone});
+        request.per_noise = 1;
+        sample(model, &request, (struct dn_sample_result){.points = part});
+        cr_assert_arr_eq(part, alone, sizeof alone);
+        request.n = N * EACH;
+        request.per_noise = EACH;
+        sample(model, &request, (struct dn_sample_result){.points = shared});
+        for (size_t i = 0; i < (size_t)N * EACH; i++)
+            cr_assert_arr_eq(shared + 2 * i, alone + 2 * (i / EACH), 2 * sizeof(float));
+        request.first = 1000; /* within a group of three */
+        request.n = 500;
+        sample(model, &request, (struct dn_sample_result){.points = part});
+        cr_assert_arr_eq(part, shared + 2000, 1000 * sizeof(float));
+    }
+    dn_model_free(model);
+}
+
 Test(sampler, stops_when_told_and_refuses_bad_n) {
     float points[2];
     struct dn_model *model = model_after(0);
@@ -130,6 +156,9 @@ Test(sampler, stops_when_told_and_refuses_bad_n) {
     request.n = 0;
     cr_assert_eq(dn_sample(model, &request, &result, NULL, NULL), DN_INVALID);
     request.n = DN_MAX_SAMPLES + 1;
+    cr_assert_eq(dn_sample(model, &request, &result, NULL, NULL), DN_INVALID);
+    request.n = 1;
+    request.per_noise = -1;
     cr_assert_eq(dn_sample(model, &request, &result, NULL, NULL), DN_INVALID);
     dn_model_free(model);
 }
