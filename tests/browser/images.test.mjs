@@ -237,6 +237,29 @@ test("the nearest images of the data stand beside an image that is chosen", asyn
   await close(page);
 });
 
+test("of a run of digits, those that it was trained on are searched", async () => {
+  const dataset = { name: "digits", n: 200, seed: 3 };
+  const training = { epochs: 1, batch_size: 50 };
+  const run = await server.api("/v1/jobs", { dataset, network: { channels: [16, 16] }, diffusion: { timesteps: 20 }, training });
+  await server.finished(run.id);
+  const page = await open(server, `#job=${run.id}`, CALM);
+  await page.locator(".stage-canvas canvas:not(.stale)").waitFor();
+  const asked = page.waitForRequest(/\/v1\/datasets\/digits\/nearest$/);
+  const pictures = [];
+  page.on("request", (each) => /digits\/images\/\d+\.png/.test(each.url()) && pictures.push(new URL(each.url())));
+  await page.getByRole("button", { name: "7, image 1" }).click();
+  const body = JSON.parse((await asked).postData());
+  assert.deepEqual([body.n, body.seed, body.k, body.points.length, body.points[0].length], [200, 3, 5, 1, 784]);
+  await page.locator(".neighbors li").nth(5).waitFor();
+  assert.ok(pictures.length === 5 && pictures.every((each) => each.searchParams.get("seed") === "3"));
+  const { nearest } = await server.api("/v1/datasets/digits/nearest", body);
+  assert.deepEqual(
+    pictures.map((each) => Number(/(\d+)\.png/.exec(each.pathname)[1])).sort(),
+    nearest[0].map((each) => each.index).sort(),
+  );
+  await close(page);
+});
+
 test("the data turn into noise on the stage", async () => {
   const page = await open(server, `#job=${id}`, CALM);
   await shows(page, SIX, "six images of each class");

@@ -31,7 +31,11 @@ export const made = resource<Trajectory[]>(() => {
   const { seed, sampler, steps, guidance, class: place, own, clip } = view.value;
   const of = [run.id, seed, sampler, steps, guidance, place, own, clip].join("/");
   const n = place < 0 ? Math.min(IMAGES, classesOf(run).length || IMAGES) : IMAGES;
-  const request = { ...DEFAULTS, n, seed, sampler, steps, guidance, class: place, own, clip };
+  const isGuided = guidance !== 0; // otherwise there are no classes, and each image has its own noise
+  const request = {
+    ...{ ...DEFAULTS, n, seed, sampler, steps, guidance },
+    ...{ class: place, own: isGuided ? own : 1, clip },
+  };
   return {
     of: run.id,
     key: `${of}/${list}`,
