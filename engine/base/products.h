@@ -12,39 +12,57 @@
 
 /* ------------------------------------------------------------------ gemm */
 
+/* Keeps a pointer in a register of its own. Otherwise the compiler would make the address of each row of
+ * a tile ahead, and there are more of those than registers. */
+#define IN_REGISTER(pointer) __asm__("" : "+r"(pointer))
+
 /* C [rows][columns * W] += A B, with all of C in registers: each step multiplies a row of B with
- * one element of each row of A. rows and columns are constants at each call, so loops unroll. */
+ * one element of each row of A. rows and columns are constants at each call, so loops unroll. There is a
+ * pointer for every three rows of A, because an address can have 0, 1 or 2 times a stride. */
 static INLINE void micro(const size_t rows, const size_t columns, size_t k, const float *a,
                          size_t a_row, size_t a_col, const float *b, size_t ldb, float *c,
                          size_t ldc, const float *bias, bool accumulate) {
     enum { MAX_ROWS = 12 };
     vector sum[MAX_ROWS][4];
-#pragma GCC unroll 16
-    for (size_t i = 0; i < rows; i++) {
+    const size_t group = a_row == 1 ? MAX_ROWS : 3;
+    const float *from[MAX_ROWS / 3];
+    float *to = c;
+#pragma GCC unroll 4
+    for (size_t i = 0; i < rows; i += group)
+        from[i / group] = a + i * a_row;
+#pragma GCC unroll 12
+    for (size_t i = 0; i < rows; i++, to += ldc) {
+        IN_REGISTER(to);
 #pragma GCC unroll 4
         for (size_t j = 0; j < columns; j++)
             sum[i][j] = bias         ? load(bias + j * W)
-                        : accumulate ? load(c + i * ldc + j * W)
+                        : accumulate ? load(to + j * W)
                                      : (vector){0};
     }
-    for (; k > 0; k--, a += a_col, b += ldb) {
+    for (; k > 0; k--, b += ldb) {
         vector row[4];
 #pragma GCC unroll 4
         for (size_t j = 0; j < columns; j++)
             row[j] = load(b + j * W);
-#pragma GCC unroll 16
+#pragma GCC unroll 12
         for (size_t i = 0; i < rows; i++) {
-            float x = a[i * a_row];
+            float x = from[i / group][i % group * a_row];
 #pragma GCC unroll 4
             for (size_t j = 0; j < columns; j++)
                 sum[i][j] += x * row[j];
         }
+#pragma GCC unroll 4
+        for (size_t i = 0; i < rows; i += group) {
+            from[i / group] += a_col;
+            IN_REGISTER(from[i / group]);
+        }
     }
-#pragma GCC unroll 16
-    for (size_t i = 0; i < rows; i++) {
+#pragma GCC unroll 12
+    for (size_t i = 0; i < rows; i++, c += ldc) {
+        IN_REGISTER(c);
 #pragma GCC unroll 4
         for (size_t j = 0; j < columns; j++)
-            store(c + i * ldc + j * W, sum[i][j]);
+            store(c + j * W, sum[i][j]);
     }
 }
 
