@@ -65,15 +65,13 @@ void diffusion_estimate(const struct schedule *schedule, enum dn_prediction pred
     double x_factor = 0, out_factor = 0;
     diffusion_factors(schedule, prediction, t, &x_factor, &out_factor);
     const float from_x = (float)x_factor, from_out = (float)out_factor;
-    for (size_t i = 0; i < n; i++) {
-        for (int j = 0; j < dim; j++) {
-            size_t e = i * (size_t)dim + (size_t)j;
-            float x = from_x * x_t[e] - from_out * out[i * out_ld + (size_t)j];
-            if (low) { /* not fminf and fmaxf, which are calls; these keep a NaN */
-                x = x < low[j] ? low[j] : x;
-                x = x > high[j] ? high[j] : x;
-            }
-            x_0[e] = x;
+    const size_t apart = (size_t)dim;
+    for (size_t j = 0; j < apart; j++) { /* axis by axis, so that the inner loop is a long one */
+        const float least = low ? low[j] : -INFINITY, most = low ? high[j] : INFINITY;
+        for (size_t i = 0; i < n; i++) {
+            float x = from_x * x_t[i * apart + j] - from_out * out[i * out_ld + j];
+            x = x < least ? least : x; /* not fminf and fmaxf, which are calls; these keep a NaN */
+            x_0[i * apart + j] = x > most ? most : x;
         }
     }
 }
