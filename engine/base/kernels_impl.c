@@ -46,41 +46,72 @@ static void transpose(size_t rows, size_t cols, const float *from, size_t from_l
 
 /* ------------------------------------------------------------------ activation */
 
-/* n elements; e may be NULL, and so may d. At each call the compiler knows whether they are, so the
- * loop has no branches. */
-static INLINE void activate_row(size_t n, const float *z, const float *e, bool multiply, float *h,
-                                float *d) {
-    for (size_t j = 0; j < n; j += W) {
-        vector u = load(z + j);
+/* `count` vectors, `apart` floats from one to the next; e has their embeddings from column j on. At each call
+ * the compiler knows whether there are e and d, so the loops have no branches. */
+static INLINE void activate_abreast(const size_t count, size_t apart, const float *z,
+                                    const float *const *e, size_t j, bool multiply, float *h,
+                                    float *d) {
+    vector u[ABREAST], q[ABREAST];
+    FOR_EACH(i, count) {
+        u[i] = load(z + i * apart);
         if (e)
-            u = multiply ? u * load(e + j) : u + load(e + j);
-        vector q = vector_one_plus_exp(u);
-        if (!d) {
-            store(h + j, u / q);
-            continue;
-        }
-        vector s = 1.0f / q;
-        vector y = u * s;
-        store(h + j, y);
-        store(d + j, s + y * (1.0f - s));
+            u[i] = multiply ? u[i] * load(e[i] + j) : u[i] + load(e[i] + j);
+        q[i] = u[i];
+    }
+    vectors_exp_minus(count, q);
+    FOR_EACH(i, count) q[i] = 1.0f + q[i];
+    if (!d) {
+        FOR_EACH(i, count) store(h + i * apart, u[i] / q[i]);
+        return;
+    }
+    FOR_EACH(i, count) {
+        q[i] = 1.0f / q[i];
+        IN_VECTOR(q[i]);
+    }
+    FOR_EACH(i, count) {
+        const vector s = q[i], y = u[i] * s;
+        store(h + i * apart, y);
+        store(d + i * apart, s + y * (1.0f - s));
+    }
+}
+
+static void activate_alone(size_t n, const float *z, float *h) {
+    size_t j = 0;
+    for (; j + ABREAST * W <= n; j += ABREAST * W)
+        activate_abreast(ABREAST, W, z + j, NULL, 0, false, h + j, NULL);
+    for (; j < n; j += W)
+        activate_abreast(1, W, z + j, NULL, 0, false, h + j, NULL);
+}
+
+/* Rows are taken abreast, because they may have few vectors. */
+static INLINE void activate_rows(size_t rows, size_t cols, const float *z, const float *e,
+                                 const int32_t *slot, bool multiply, float *h, float *d) {
+    enum { ROWS = 4 };
+    const float *of[ROWS];
+    size_t i = 0;
+    for (; i + ROWS <= rows; i += ROWS) {
+        for (size_t r = 0; r < ROWS; r++)
+            of[r] = e + (size_t)slot[i + r] * cols;
+        for (size_t j = 0, at = i * cols; j < cols; j += W, at += W)
+            activate_abreast(ROWS, cols, z + at, of, j, multiply, h + at, d ? d + at : NULL);
+    }
+    for (; i < rows; i++) {
+        of[0] = e + (size_t)slot[i] * cols;
+        for (size_t j = 0, at = i * cols; j < cols; j += W, at += W)
+            activate_abreast(1, cols, z + at, of, j, multiply, h + at, d ? d + at : NULL);
     }
 }
 
 static void activate(size_t rows, size_t cols, const float *z, const float *e, const int32_t *slot,
                      bool multiply, float *h, float *d) {
-    if (!e) {
-        activate_row(rows * cols, z, NULL, false, h, NULL);
-        return;
-    }
-    for (size_t i = 0; i < rows; i++, z += cols, h += cols) {
-        const float *row = e + (size_t)slot[i] * cols;
-        if (!d)
-            activate_row(cols, z, row, multiply, h, NULL);
-        else if (multiply)
-            activate_row(cols, z, row, true, h, d + i * cols);
-        else
-            activate_row(cols, z, row, false, h, d + i * cols);
-    }
+    if (!e)
+        activate_alone(rows * cols, z, h);
+    else if (!d)
+        activate_rows(rows, cols, z, e, slot, multiply, h, NULL);
+    else if (multiply)
+        activate_rows(rows, cols, z, e, slot, true, h, d);
+    else
+        activate_rows(rows, cols, z, e, slot, false, h, d);
 }
 
 static void activate_backward(size_t rows, size_t cols, const float *g, float *d, float *z,
@@ -297,25 +328,37 @@ static void adam(size_t n, float *parameters, const float *gradients, float *m, 
 
 enum { LANES = NORMALS_GROUP / 4 };
 
+/* The halves of the 64-bit products of words with a factor: of the even words, and of the odd ones. */
+static INLINE void multiply_words(uvector words, uint32_t factor, uvector *high, uvector *low) {
+    const uvector2 lows = (uvector2){0} + 0xffffffffu, highs = ~lows;
+    const uvector2 even = products_of_low(words, factor);
+    const uvector2 odd = products_of_low((uvector)((uvector2)words >> 32), factor);
+    *high = (uvector)(even >> 32 | (odd & highs));
+    *low = (uvector)((even & lows) | odd << 32);
+}
+
 static void philox(uint64_t seed, uint32_t stream, uint32_t step, uint64_t group,
                    uint32_t words[4][LANES]) {
-    uint32_t *c0 = words[0], *c1 = words[1], *c2 = words[2], *c3 = words[3];
-    for (uint32_t lane = 0; lane < LANES; lane++) {
-        uint64_t index = group * LANES + lane;
-        c0[lane] = (uint32_t)index;
-        c1[lane] = (uint32_t)(index >> 32);
-        c2[lane] = step;
-        c3[lane] = stream;
-    }
-    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-    for (int round = 0; round < 10; round++, k0 += PHILOX_W0, k1 += PHILOX_W1) {
-        for (int lane = 0; lane < LANES; lane++) {
-            uint64_t p0 = (uint64_t)PHILOX_M0 * c0[lane], p1 = (uint64_t)PHILOX_M1 * c2[lane];
-            c0[lane] = (uint32_t)(p1 >> 32) ^ c1[lane] ^ k0;
-            c1[lane] = (uint32_t)p1;
-            c2[lane] = (uint32_t)(p0 >> 32) ^ c3[lane] ^ k1;
-            c3[lane] = (uint32_t)p0;
+    for (size_t j = 0; j < LANES; j += W) {
+        uvector c0, c1, c2 = (uvector){0} + step, c3 = (uvector){0} + stream;
+        for (size_t lane = 0; lane < W; lane++) {
+            const uint64_t index = group * LANES + j + lane;
+            c0[lane] = (uint32_t)index;
+            c1[lane] = (uint32_t)(index >> 32);
         }
+        uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+        for (int round = 0; round < 10; round++, k0 += PHILOX_W0, k1 += PHILOX_W1) {
+            uvector high0, low0, high1, low1;
+            multiply_words(c0, PHILOX_M0, &high0, &low0);
+            multiply_words(c2, PHILOX_M1, &high1, &low1);
+            c0 = high1 ^ c1 ^ k0;
+            c1 = low1;
+            c2 = high0 ^ c3 ^ k1;
+            c3 = low0;
+        }
+        const uvector results[4] = {c0, c1, c2, c3};
+        for (int w = 0; w < 4; w++)
+            *(uvector *)(words[w] + j) = results[w];
     }
 }
 

@@ -35,9 +35,7 @@ static INLINE void micro(const size_t rows, const size_t columns, size_t k, cons
         IN_REGISTER(to);
 #pragma GCC unroll 4
         for (size_t j = 0; j < columns; j++)
-            sum[i][j] = bias         ? load(bias + j * W)
-                        : accumulate ? load(to + j * W)
-                                     : (vector){0};
+            sum[i][j] = bias ? load(bias + j * W) : accumulate ? load(to + j * W) : (vector){0};
     }
     for (; k > 0; k--, b += ldb) {
         vector row[4];

@@ -28,6 +28,8 @@ enum { W = 4 };
 
 typedef float vector __attribute__((vector_size(W * 4), aligned(4), may_alias));
 typedef int32_t ivector __attribute__((vector_size(W * 4), aligned(4), may_alias));
+typedef uint32_t uvector __attribute__((vector_size(W * 4), aligned(4), may_alias));
+typedef uint64_t uvector2 __attribute__((vector_size(W * 4), aligned(4), may_alias)); /* W / 2 */
 
 static INLINE vector load(const float *p) {
     return *(const vector *)p;
@@ -85,6 +87,28 @@ static INLINE vector vector_sqrt(vector x) {
 }
 #endif
 
+/* The products of the low half of each pair of words with a factor. */
+static INLINE uvector2 products_of_low(uvector words, uint32_t factor) {
+#if defined(__AVX512F__)
+    return (uvector2)_mm512_mul_epu32((__m512i)words, _mm512_set1_epi32((int)factor));
+#elif defined(__AVX2__)
+    return (uvector2)_mm256_mul_epu32((__m256i)words, _mm256_set1_epi32((int)factor));
+#elif defined(__x86_64__)
+    return (uvector2)_mm_mul_epu32((__m128i)words, _mm_set1_epi32((int)factor));
+#else
+    return ((uvector2)words & 0xffffffffu) * factor;
+#endif
+}
+
+/* Has a vector computed here rather than where it is used, which would undo an order that suits the CPU. */
+#if defined(__aarch64__)
+#define IN_VECTOR(v) __asm__("" : "+w"(v))
+#elif defined(__x86_64__)
+#define IN_VECTOR(v) __asm__("" : "+v"(v))
+#else
+#define IN_VECTOR(v)
+#endif
+
 static INLINE vector choose(ivector mask, vector yes, vector no) {
     return (vector)((mask & (ivector)yes) | (~mask & (ivector)no));
 }
@@ -92,20 +116,46 @@ static INLINE vector choose(ivector mask, vector yes, vector no) {
 /* The polynomials below are minimax fits of our own in the named intervals; the tests hold them
  * against libm. */
 
-/* e^-x, |x| clamped to 87. e^-x = 2^n 2^f with n + f = -x / ln 2; p approximates 2^f. The relative
- * error grows with |x| (1e-7 each). */
-static INLINE vector vector_exp_minus(vector x) {
-    x = vector_max(splat(-87.0f), vector_min(splat(87.0f), x)); /* this order keeps NaN */
+/* Vectors that are computed side by side: each has to wait for its own results, and a CPU does not look far
+ * enough ahead to begin with another one. */
+enum { ABREAST = 6 };
+#define FOR_EACH(i, count) _Pragma("GCC unroll 6") for (size_t i = 0; i < (count); i++)
+
+/* e^-x, |x| clamped to 87, of up to ABREAST vectors. e^-x = 2^n 2^f with n + f = -x / ln 2; p approximates
+ * 2^f. The relative error grows with |x| (1e-7 each). */
+static INLINE void vectors_exp_minus(const size_t count, vector *x) {
+    static const float factors[] = {0x1.3d0c5cp-7f, 0x1.c6b6e6p-5f, 0x1.ebf918p-3f, 0x1.62e428p-1f,
+                                    0x1.000002p0f};
     const vector shifter = splat(0x1.8p23f); /* adding it rounds to an integer in the low bits */
-    vector shifted = x * -0x1.715476p0f + shifter;
-    vector f = x * -0x1.715476p0f - (shifted - shifter);
-    vector p = splat(0x1.5c08f6p-10f);
-    p = p * f + 0x1.3d0c5cp-7f;
-    p = p * f + 0x1.c6b6e6p-5f;
-    p = p * f + 0x1.ebf918p-3f;
-    p = p * f + 0x1.62e428p-1f;
-    p = p * f + 0x1.000002p0f;
-    return (vector)((ivector)p + ((ivector)shifted << 23));
+    vector shifted[ABREAST], f[ABREAST], p[ABREAST];
+    FOR_EACH(i, count) {
+        x[i] = vector_max(splat(-87.0f), vector_min(splat(87.0f), x[i])); /* this order keeps NaN */
+    }
+    FOR_EACH(i, count) {
+        shifted[i] = x[i] * -0x1.715476p0f + shifter;
+        IN_VECTOR(shifted[i]);
+    }
+    FOR_EACH(i, count) {
+        f[i] = x[i] * -0x1.715476p0f - (shifted[i] - shifter);
+        IN_VECTOR(f[i]);
+    }
+    FOR_EACH(i, count) {
+        p[i] = splat(0x1.5c08f6p-10f);
+    }
+#pragma GCC unroll 5
+    for (size_t k = 0; k < 5; k++)
+        FOR_EACH(i, count) {
+            p[i] = p[i] * f[i] + factors[k];
+            IN_VECTOR(p[i]);
+        }
+    FOR_EACH(i, count) {
+        x[i] = (vector)((ivector)p[i] + ((ivector)shifted[i] << 23));
+    }
+}
+
+static INLINE vector vector_exp_minus(vector x) {
+    vectors_exp_minus(1, &x);
+    return x;
 }
 
 /* 1 + e^-x, one over the sigmoid. The error of e^-x costs nothing: where it is large, 1 dominates, or
