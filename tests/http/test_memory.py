@@ -3,8 +3,10 @@
 import random
 import re
 
+import numpy
 import pytest
 import stores
+import test_images
 from conftest import QUICK, eventually
 from test_bad_requests import check_problem
 from test_streams import SANITIZED
@@ -91,6 +93,22 @@ def test_a_table_takes_no_more_than_was_said(start):
     assert SANITIZED or 0.5 * said < taken < said + beside, (said, taken)
     # None of that stays beyond the next use of the connection.
     eventually(lambda: server.get("/v1/jobs").status == 200 and (SANITIZED or memory(server, "VmRSS") < before + (8 << 20)))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_images_take_no_more_than_was_said(start, threads):
+    """To the end, with the model and the checkpoint; and less than twice as much is reserved."""
+    server = start()
+    images = numpy.random.default_rng(1).integers(0, 256, (20_000, 28, 28), dtype="u1")
+    answer = test_images.post_form(server, test_images.npy(images), test_images.npy(numpy.arange(20_000) % 10))
+    assert answer.status == 201, answer.body
+    assert server.stop() == 0
+    server.start()  # an upload takes memory of its own
+    spec = {"dataset": answer.json["id"], "network": {"channels": [16, 16]}, "training": {"epochs": 1, "threads": threads}}
+    said, before = estimate(server, spec)["memory_bytes"], memory(server, "VmRSS")
+    assert server.wait(server.submit(spec), seconds=240)["status"] == "succeeded"
+    taken = memory(server, "VmHWM") - before
+    assert SANITIZED or 0.5 * said < taken < said, (said, taken)
 
 
 def test_what_does_not_fit_is_refused_with_the_figures(start):
