@@ -73,7 +73,7 @@ bool sampling_read_points(const cJSON *array, const char *pointer, bool may_miss
 bool sampling_find_class(const char *label, int *class, const struct dn_model *model,
                          const char *const *classes, struct problem_fields *wrong);
 
-/* dn_sample on the pool: other computations get turns between its steps. */
+/* dn_sample on the pool: other computations get turns between its steps, and within long ones. */
 enum dn_status sample_in_turns(const struct dn_model *model,
                                const struct dn_sample_request *request,
                                const struct dn_sample_result *result,

@@ -33,15 +33,11 @@ enum dn_status sample_in_turns(const struct dn_model *model,
                                const struct dn_sample_request *request,
                                const struct dn_sample_result *result,
                                const struct http_exchange *exchange, struct dn_error *error) {
+    const struct dn_breaks breaks = breaks_of(exchange);
     struct dn_sampling *sampling = NULL;
-    enum dn_status status = dn_sampling_new(model, request, result, &sampling, error);
-    while (status == DN_OK && !dn_sampling_done(sampling)) {
-        pool_pause();
-        if (http_is_stopping(exchange))
-            status = DN_STOPPED;
-        else
-            status = dn_sampling_step(sampling, error);
-    }
+    enum dn_status status = dn_sampling_new(model, request, result, &breaks, &sampling, error);
+    while (status == DN_OK && !dn_sampling_done(sampling))
+        status = dn_sampling_step(sampling, error);
     dn_sampling_free(sampling);
     return status;
 }

@@ -548,13 +548,16 @@ enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_re
                          const struct dn_sample_result *result, dn_stop_flag *stop,
                          struct dn_error *error);
 
-/* The same, one step of one block of points per call (about 10 ms for the largest network), with
- * any amount of time between calls. It copies the request and the result structures; the caller
- * keeps the model, the noise and the arrays until it is freed. */
+/* The same, one step of one block of points per call, with any amount of time between calls. A step
+ * of the largest network of points takes about 10 ms; that of images up to a second, so the breaks
+ * are taken within it, too. After DN_STOPPED, which a step returns before it begins, the next call
+ * goes on. It copies the request and the result structures; the caller keeps the model, the noise,
+ * the arrays and the breaks until it is freed. */
 struct dn_sampling;
 enum dn_status dn_sampling_new(const struct dn_model *model,
                                const struct dn_sample_request *request,
-                               const struct dn_sample_result *result, struct dn_sampling **out,
+                               const struct dn_sample_result *result,
+                               const struct dn_breaks *breaks, struct dn_sampling **out,
                                struct dn_error *error);
 void dn_sampling_free(struct dn_sampling *sampling); /* NULL is fine */
 bool dn_sampling_done(const struct dn_sampling *sampling);

@@ -131,6 +131,10 @@ void workspace_clear(struct workspace *workspace) {
     memset(workspace, 0, sizeof *workspace);
 }
 
+void workspace_pause(const struct workspace *workspace) {
+    (void)break_check(workspace->breaks, NULL);
+}
+
 /* ------------------------------------------------------------------ passes */
 
 void network_prepare(const struct network *network, const float *parameters,

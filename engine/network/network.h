@@ -132,6 +132,7 @@ struct workspace {
     float *out; /* [rows][dim_ld] the prediction; going backward dloss/dout */
     struct mlp_workspace mlp;
     struct unet_workspace unet;
+    const struct dn_breaks *breaks; /* taken within a pass; NULL: none */
     float *memory;
 };
 enum dn_status workspace_init(struct workspace *workspace, const struct network *network,
@@ -139,6 +140,8 @@ enum dn_status workspace_init(struct workspace *workspace, const struct network 
 /* The bytes that workspace_init allocates. */
 size_t workspace_bytes(const struct network *network, size_t rows, bool training);
 void workspace_clear(struct workspace *workspace);
+/* Takes a break. Between two of a pass are at most some milliseconds. A pass cannot be stopped. */
+void workspace_pause(const struct workspace *workspace);
 
 /* A pass over a batch, or a chunk of one, has two halves, and both can be split over threads
  * without changing a bit: the work on each row, by ranges of rows; and the sums over all rows,

@@ -71,6 +71,7 @@ static void convolve(const struct unet_pass *pass, int i, const float *x, const 
                      float *y) {
     const struct unet_conv *conv = unet_conv(pass->network, i);
     const struct unet_workspace *w = &pass->workspace->unet;
+    workspace_pause(pass->workspace);
     conv_forward(&conv->conv, pass->network->kernels, pass->workspace->rows, pass->first, pass->n,
                  x, w->convs[i].forward, pass->parameters + conv->bias.offset, plus,
                  w->convs[i].x_tiles, w->scratch + pass->first * w->scratch_floats, y);

@@ -147,6 +147,7 @@ void unet_prepare(const struct network *network, const float *parameters,
     struct unet_workspace *w = &workspace->unet;
     for (int i = 0; i < unet_conv_count(network); i++) {
         const struct unet_conv *conv = unet_conv(network, i);
+        workspace_pause(workspace);
         conv_prepare(&conv->conv, network->kernels, parameters + conv->weight.offset,
                      w->convs[i].forward, w->convs[i].backward);
     }

@@ -119,7 +119,7 @@ int guide_labels(const struct dn_model *model, const struct dn_sample_request *r
 
 enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
                           const struct dn_sample_request *request, const struct plan *plan,
-                          size_t rows, struct dn_error *error) {
+                          size_t rows, const struct dn_breaks *breaks, struct dn_error *error) {
     const struct network *network = &model->network;
     *guide = (struct guide){.model = model, .request = request};
     guide->low = request->clip ? model->transform.low : NULL;
@@ -133,6 +133,7 @@ enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
         status = workspace_init(&guide->workspace, network, rows, false, error);
     if (status != DN_OK)
         return status;
+    guide->workspace.breaks = breaks;
     network_prepare(network, model->parameters, &guide->workspace);
     guide->place = calloc(2 * kernels_pad(rows), sizeof *guide->place);
     guide->output = guide->guided ? floats_new(rows * network->dim_ld) : NULL;

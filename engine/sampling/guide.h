@@ -27,10 +27,11 @@ struct guide {
     float *given, *shown; /* [rows][dim] their values in model units, and the points with them */
 };
 
-/* For blocks of at most `rows` points, and the timesteps of a plan. The request must outlive it. */
+/* For blocks of at most `rows` points, and the timesteps of a plan. The request and the breaks, which
+ * passes of large networks take, must outlive it. */
 enum dn_status guide_init(struct guide *guide, const struct dn_model *model,
                           const struct dn_sample_request *request, const struct plan *plan,
-                          size_t rows, struct dn_error *error);
+                          size_t rows, const struct dn_breaks *breaks, struct dn_error *error);
 /* Bytes allocated for this number of steps and of labels in use. */
 size_t guide_bytes(const struct network *network, int steps, int labels, bool guided, bool given,
                    size_t rows);

@@ -135,6 +135,7 @@ int dn_frame_step(int k, int frames, int steps) {
 
 struct dn_sampling {
     const struct dn_model *model;
+    const struct dn_breaks *breaks;
     struct dn_sample_request request;
     struct dn_sample_result result;
     struct plan plan;
@@ -361,8 +362,8 @@ static enum dn_status sampling_init(struct dn_sampling *sampling, struct dn_erro
     enum dn_status status = plan_init(&sampling->plan, &model->schedule, moments, request->sampler,
                                       steps_of(model, request), request->eta, error);
     if (status == DN_OK)
-        status =
-            guide_init(&sampling->guide, model, request, &sampling->plan, sampling->rows, error);
+        status = guide_init(&sampling->guide, model, request, &sampling->plan, sampling->rows,
+                            sampling->breaks, error);
     if (status != DN_OK)
         return status;
     sampling->memory = floats_new(block_floats(&model->network, sampling->rows));
@@ -388,7 +389,8 @@ static enum dn_status sampling_init(struct dn_sampling *sampling, struct dn_erro
 
 enum dn_status dn_sampling_new(const struct dn_model *model,
                                const struct dn_sample_request *request,
-                               const struct dn_sample_result *result, struct dn_sampling **out,
+                               const struct dn_sample_result *result,
+                               const struct dn_breaks *breaks, struct dn_sampling **out,
                                struct dn_error *error) {
     enum dn_status status = check(model, request, error);
     if (status != DN_OK)
@@ -397,6 +399,7 @@ enum dn_status dn_sampling_new(const struct dn_model *model,
     if (!sampling)
         return error_set(error, DN_NO_MEMORY, "out of memory");
     *sampling = (struct dn_sampling){.model = model,
+                                     .breaks = breaks,
                                      .request = *request,
                                      .result = *result,
                                      .rows = block_rows(&model->network, (size_t)request->n)};
@@ -447,6 +450,9 @@ bool dn_sampling_done(const struct dn_sampling *sampling) {
 enum dn_status dn_sampling_step(struct dn_sampling *sampling, struct dn_error *error) {
     if (dn_sampling_done(sampling))
         return DN_OK;
+    const enum dn_status status = break_check(sampling->breaks, error);
+    if (status != DN_OK)
+        return status;
     if (sampling->step == 0 && sampling->pass == 0)
         block_start(sampling);
     block_step(sampling, sampling->step++);
@@ -462,11 +468,11 @@ enum dn_status dn_sampling_step(struct dn_sampling *sampling, struct dn_error *e
 enum dn_status dn_sample(const struct dn_model *model, const struct dn_sample_request *request,
                          const struct dn_sample_result *result, dn_stop_flag *stop,
                          struct dn_error *error) {
+    const struct dn_breaks breaks = {.stop = stop};
     struct dn_sampling *sampling = NULL;
-    enum dn_status status = dn_sampling_new(model, request, result, &sampling, error);
+    enum dn_status status = dn_sampling_new(model, request, result, &breaks, &sampling, error);
     while (status == DN_OK && !dn_sampling_done(sampling))
-        if ((status = stop_check(stop, error)) == DN_OK)
-            status = dn_sampling_step(sampling, error);
+        status = dn_sampling_step(sampling, error);
     dn_sampling_free(sampling);
     return status;
 }

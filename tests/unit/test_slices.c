@@ -57,7 +57,7 @@ static void compare(const struct dn_model *model, const struct dn_sample_request
             /* what is given is kept: it may be gone, or be changed, while the points are made */
             struct dn_sample_request copy = *request;
             struct dn_sample_result result = result_in(sliced[i]);
-            cr_assert_eq(dn_sampling_new(model, &copy, &result, &pair[i], NULL), DN_OK);
+            cr_assert_eq(dn_sampling_new(model, &copy, &result, NULL, &pair[i], NULL), DN_OK);
             copy = (struct dn_sample_request){0};
             result = (struct dn_sample_result){0};
         }
@@ -101,10 +101,10 @@ Test(slices, a_wrong_request_makes_none_and_a_begun_one_can_be_dropped) {
     const struct dn_sample_result result = result_in(memory);
     struct dn_sampling *sampling = NULL;
     struct dn_sample_request request = {.n = 0};
-    cr_assert_eq(dn_sampling_new(model, &request, &result, &sampling, NULL), DN_INVALID);
+    cr_assert_eq(dn_sampling_new(model, &request, &result, NULL, &sampling, NULL), DN_INVALID);
     cr_assert_null(sampling);
     request.n = N;
-    cr_assert_eq(dn_sampling_new(model, &request, &result, &sampling, NULL), DN_OK);
+    cr_assert_eq(dn_sampling_new(model, &request, &result, NULL, &sampling, NULL), DN_OK);
     dn_sampling_step(sampling, NULL);
     cr_assert_not(dn_sampling_done(sampling));
     dn_sampling_free(sampling);
@@ -120,6 +120,70 @@ struct breaks_seen {
 static void pause_here(void *context) {
     struct breaks_seen *seen = context;
     seen->stop = ++seen->pauses == seen->stop_at;
+}
+
+/* A model of digits, hardly trained; *convolutions of a pass: two of each block, of which each level has
+ * so many on each side, one before all and one after. */
+static struct dn_model *make_model_of_images(int *convolutions) {
+    struct dn_spec spec = dn_presets[DN_PRESET_IMAGES].spec;
+    struct dn_trainer *trainer;
+    struct dn_model *model;
+    struct dn_error error = {""};
+    spec.dataset = (struct dn_dataset_spec){.source_count = 1,
+                                            .dim = DN_DIGITS_SIDE * DN_DIGITS_SIDE,
+                                            .height = DN_DIGITS_SIDE,
+                                            .width = DN_DIGITS_SIDE,
+                                            .channels = 1,
+                                            .classes = 10,
+                                            .sources = {{.pattern = DN_DIGITS, .n = 20}}};
+    spec.network.kind = DN_UNET;
+    spec.network.channels[0] = spec.network.channels[1] = 16;
+    spec.network.blocks[0] = 2;
+    spec.network.blocks[1] = 3;
+    spec.training.batch_size = 10;
+    *convolutions = 2 + 2 * (2 + 2 * 3 + 2);
+    cr_assert_eq(dn_trainer_new(&spec, NULL, &trainer, &error), DN_OK, "%s", error.text);
+    cr_assert_eq(dn_trainer_epoch(trainer, NULL, &(struct dn_epoch){0}, NULL), DN_OK);
+    cr_assert_eq(dn_trainer_model(trainer, &model, NULL), DN_OK);
+    dn_trainer_free(trainer);
+    return model;
+}
+
+/* A pass of a large network of images takes longer than others should wait: it has a break before each
+ * convolution, as has what is made of the weights beforehand. A stop comes between two steps, and does
+ * not change the images. */
+Test(slices, images_have_breaks_within_a_step_and_are_the_same) {
+    enum { COUNT = 3, STEPS = 4, PIXELS = COUNT * DN_DIGITS_SIDE * DN_DIGITS_SIDE };
+    static float expected[PIXELS], found[PIXELS];
+    int convolutions;
+    struct dn_model *model = make_model_of_images(&convolutions);
+    for (int passes = 1; passes <= 2; passes++) {
+        const struct dn_sample_request request = {.n = COUNT,
+                                                  .sampler = DN_DDIM,
+                                                  .steps = STEPS,
+                                                  .guidance = passes,
+                                                  .label = DN_LABELS_IN_TURN};
+        struct breaks_seen seen = {0};
+        struct dn_sampling *sampling;
+        const struct dn_breaks breaks = {&seen.stop, pause_here, &seen};
+        const struct dn_sample_result result = {.points = expected}, other = {.points = found};
+        cr_assert_eq(dn_sample(model, &request, &result, NULL, NULL), DN_OK);
+        cr_assert_eq(dn_sampling_new(model, &request, &other, &breaks, &sampling, NULL), DN_OK);
+        cr_assert_eq(seen.pauses, convolutions);
+        for (int step = 0; step < STEPS; step++) {
+            seen = (struct breaks_seen){.stop_at = step == 2 ? 1 : 0};
+            if (step == 2)
+                cr_assert_eq(dn_sampling_step(sampling, NULL), DN_STOPPED);
+            seen = (struct breaks_seen){0};
+            cr_assert_not(dn_sampling_done(sampling));
+            cr_assert_eq(dn_sampling_step(sampling, NULL), DN_OK);
+            cr_assert_eq(seen.pauses, 1 + passes * convolutions);
+        }
+        cr_assert(dn_sampling_done(sampling));
+        cr_assert(memcmp(expected, found, sizeof expected) == 0);
+        dn_sampling_free(sampling);
+    }
+    dn_model_free(model);
 }
 
 /* Every metric takes breaks, more of them for more points, and stops at the one that says so. */
