@@ -182,6 +182,7 @@ def check_rows(connection):
     for blob, sha256 in connection.execute("SELECT blob_id, sha256 FROM checkpoint"):
         assert hashlib.sha256(whole(blob)).hexdigest() == sha256, "a checkpoint is not whole"
     named = " UNION ALL ".join(f"SELECT blob_id FROM {table}" for table in ("checkpoint", "model", "snapshot", "dataset"))
+    named += " UNION ALL SELECT cells_blob_id FROM dataset"
     wrong = connection.execute(
         f"SELECT id, refs FROM blob WHERE refs <> (SELECT count(*) FROM ({named}) AS named WHERE blob_id = id)"
         " OR (refs > 0 AND size <> (SELECT coalesce(sum(length(bytes)), 0) FROM piece WHERE blob_id = id))"
