@@ -18,6 +18,8 @@ void dataset_clear(struct dataset *dataset) {
     *dataset = (struct dataset){0};
 }
 
+enum { SWEPT_AT_ONCE = 4 }; /* pieces and blobs, as of points and cells of one piece each */
+
 size_t dataset_values_bytes(const struct dataset *dataset) {
     const size_t one = dataset->height ? sizeof *dataset->pixels : sizeof *dataset->points;
     return (size_t)dataset->n * (size_t)dataset->dim * one;
@@ -241,7 +243,9 @@ enum store_status store_dataset_delete(struct store_session *session, const char
                     " JOIN job ON job.seq = job_seq WHERE dataset_seq = ?1"
                     " AND status IN ('queued', 'running')) RETURNING seq",
                     "i", seq);
-    return sql_value(session, deleted, &seq, STORE_CONFLICT);
+    status = sql_value(session, deleted, &seq, STORE_CONFLICT);
+    int swept; /* what is small makes room at once, and the janitor goes on with the rest */
+    return status == STORE_OK ? store_blob_sweep(session, SWEPT_AT_ONCE, &swept) : status;
 }
 
 enum store_status store_job_uses(struct store_session *session, const char *job_id,
