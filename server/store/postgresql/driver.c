@@ -16,7 +16,7 @@
 enum { BOOL = 16, BYTEA = 17, INT8 = 20, INT2 = 21, INT4 = 23, TEXT = 25, FLOAT8 = 701 };
 
 /* libpq's buffers are as large as the largest row that has come through them: usually a piece, here
- * all rows of a file, after which the connection is closed. */
+ * a very long text, after which the connection is closed. */
 enum { LARGE_BYTES = 4 * STORE_PIECE_BYTES };
 
 /* For the answer to a commit: then somebody must find out whether it took place, for whom a client
