@@ -260,8 +260,9 @@ class Server:
 
     def start(self):
         self.log = open(self.log_file, "ab")
+        how = () if "--database" in self.flags else self.store.flags  # the test has one of its own
         self.process = subprocess.Popen(
-            [self.binary, "serve", "--port", "0", "--database", self.database, *self.store.flags, *self.flags],
+            [self.binary, "serve", "--port", "0", "--database", self.database, *how, *self.flags],
             stdout=subprocess.PIPE,
             stderr=self.log,
             env={**os.environ, **self.environment},
