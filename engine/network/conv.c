@@ -64,31 +64,44 @@ static size_t panel_columns(const struct kernels *kernels, size_t left) {
     return columns;
 }
 
-/* G times three numbers that are `from_step` apart, or G^T times four. */
-static void expand(const float *from, size_t from_step, float *to, size_t to_step) {
-    const float a = from[0], b = from[from_step], c = from[2 * from_step];
-    to[0] = a;
-    to[to_step] = 0.5f * (a + c) + 0.5f * b;
-    to[2 * to_step] = 0.5f * (a + c) - 0.5f * b;
-    to[3 * to_step] = c;
+/* Numbers of channels are multiples of this, a cache line. All that is to be done with one is done at once:
+ * planes may be a multiple of 4096 bytes apart, so that the lines of one channel do not fit the first-level
+ * cache together. */
+enum { LINE = 16 };
+
+/* G times three lines, or G^T times four, that are `from_step` apart. */
+static void expand(const float *restrict from, size_t from_step, float *restrict to,
+                   size_t to_step) {
+    for (size_t i = 0; i < LINE; i++) {
+        const float a = from[i], b = from[from_step + i], c = from[2 * from_step + i];
+        to[i] = a;
+        to[to_step + i] = 0.5f * (a + c) + 0.5f * b;
+        to[2 * to_step + i] = 0.5f * (a + c) - 0.5f * b;
+        to[3 * to_step + i] = c;
+    }
 }
 
-static void contract(const float *from, size_t from_step, float *to, size_t to_step) {
-    const float a = from[0], b = from[from_step], c = from[2 * from_step], d = from[3 * from_step];
-    to[0] = a + 0.5f * (b + c);
-    to[to_step] = 0.5f * (b - c);
-    to[2 * to_step] = 0.5f * (b + c) + d;
+static void contract(const float *restrict from, size_t from_step, float *restrict to,
+                     size_t to_step) {
+    for (size_t i = 0; i < LINE; i++) {
+        const float a = from[i], b = from[from_step + i], c = from[2 * from_step + i],
+                    d = from[3 * from_step + i];
+        to[i] = a + 0.5f * (b + c);
+        to[to_step + i] = 0.5f * (b - c);
+        to[2 * to_step + i] = 0.5f * (b + c) + d;
+    }
 }
 
 /* G g G^T of the weights between some input and output channels: `count` neighbors in each plane. */
 static void expand_row(size_t count, const float *weight, size_t weight_plane, float *planes,
                        size_t plane) {
-    for (size_t i = 0; i < count; i++) {
-        float half[4 * 3]; /* G g */
+    for (size_t i = 0; i < count; i += LINE) {
+        float half[4 * 3 * LINE]; /* G g */
         for (size_t column = 0; column < 3; column++)
-            expand(weight + column * weight_plane + i, 3 * weight_plane, half + column, 3);
+            expand(weight + column * weight_plane + i, 3 * weight_plane, half + column * LINE,
+                   3 * LINE);
         for (size_t row = 0; row < 4; row++)
-            expand(half + 3 * row, 1, planes + 4 * row * plane + i, plane);
+            expand(half + 3 * row * LINE, LINE, planes + 4 * row * plane + i, plane);
     }
 }
 
@@ -121,12 +134,12 @@ void conv_prepare(const struct conv *conv, const struct kernels *kernels, const 
 
 void conv_finish_weight(const struct conv *conv, const float *planes, float *weight, float *bias) {
     const size_t in = (size_t)conv->in, out = (size_t)conv->out, plane = in * out;
-    for (size_t i = 0; i < plane; i++) {
-        float half[3 * 4]; /* G^T dU */
+    for (size_t i = 0; i < plane; i += LINE) {
+        float half[3 * 4 * LINE]; /* G^T dU */
         for (size_t column = 0; column < 4; column++)
-            contract(planes + column * plane + i, 4 * plane, half + column, 4);
+            contract(planes + column * plane + i, 4 * plane, half + column * LINE, 4 * LINE);
         for (size_t row = 0; row < 3; row++)
-            contract(half + 4 * row, 1, weight + 3 * row * plane + i, plane);
+            contract(half + 4 * row * LINE, LINE, weight + 3 * row * plane + i, plane);
     }
     for (size_t j = 0; j < out; j++)
         bias[j] = planes[CONV_PLANES * plane + j];
