@@ -347,9 +347,9 @@ kaist: deps ## a published course's Swiss roll, by its protocol, in a minute or 
 
 bench-peers: ## the same work in PyTorch and OpenBLAS (installs them)
 	@sh tests/install.sh "what is compared with" $(PACKAGES_BUILD) python3-torch libopenblas-dev libopenblas0-pthread
-	@$(MAKE) --no-print-directory $B/bench $B/bench-blas
-	$B/bench-blas
-	/usr/bin/python3 tests/bench/peers/compare.py $B/bench
+	@$(MAKE) --no-print-directory $B/bench $B/bench-images $B/bench-blas
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $B/bench-blas
+	/usr/bin/python3 tests/bench/peers/compare.py $B/bench $B/bench-images
 
 # Each is one source, linked with what stands beside it; $^ has its headers, too, once it was built.
 $B/bench: tests/bench/bench.c $B/server/base/sha256.o $B/libdenoise.a

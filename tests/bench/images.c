@@ -3,6 +3,7 @@
  * machine's peak in the same run.
  *
  * usage: images [ROUNDS [KERNELS]]
+ *        images train-images ROUNDS    seconds of a step of the preset, a line for each round (for the peers)
  *
  * Arithmetic is counted as the sum that defines a convolution has it, 9 multiply-adds for each pixel and pair
  * of channels. Winograd's method needs 16 / 36 of those, so that its shares can be up to 225 %.
@@ -222,7 +223,26 @@ static void print_network(size_t network, int rounds) {
     dn_trainer_free(several);
 }
 
+/* Two steps are an epoch here, and both count. */
+static int print_steps(int rounds) {
+    enum { STEPS = 6 };
+    struct dn_trainer *trainer = trainer_new(0, 1);
+    if (!trainer)
+        return 1;
+    for (int i = -1; i < rounds; i++) { /* the first does not count */
+        const double began = now();
+        for (int step = 0; step < STEPS; step++)
+            dn_trainer_step(trainer, NULL, NULL);
+        if (i >= 0)
+            printf("%.9f\n", (now() - began) / STEPS);
+    }
+    dn_trainer_free(trainer);
+    return 0;
+}
+
 int main(int count, char **arguments) {
+    if (count > 2 && strcmp(arguments[1], "train-images") == 0)
+        return print_steps(atoi(arguments[2]));
     const int rounds = count > 1 ? atoi(arguments[1]) : 40;
     struct dn_error error;
     if (count > 2 && dn_kernels_use(arguments[2], &error) != DN_OK) {

@@ -17,6 +17,8 @@ int main(void) {
     static const int shapes[][3] = {{32, 32, 32}, {512, 128, 128}, {128, 128, 512}, {1000, 32, 32}};
     const struct kernels *kernels = kernels_get();
     openblas_set_num_threads(1);
+    printf("kernels: ours %s, OpenBLAS %s (%s)\n", kernels->name, openblas_get_corename(),
+           openblas_get_config());
     for (int s = 0; s < 4; s++) {
         const int m = shapes[s][0], n = shapes[s][1], k = shapes[s][2];
         float *a = floats_new((size_t)m * (size_t)k), *b = floats_new((size_t)k * (size_t)n);

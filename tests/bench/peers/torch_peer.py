@@ -1,8 +1,11 @@
 """The same work as bench.c in eager PyTorch, in a lean loop: no DataLoader, no .item() inside the loop.
 
-usage: torch_peer.py train|train-wide|train-table|sample  -> prints seconds per step (or per request), one line for each round
+usage: torch_peer.py train|train-wide|train-table|sample|train-images|train-images-last ROUNDS
+           -> prints seconds per step (or per request), one line for each round
+       torch_peer.py kernels  -> prints which kernels its libraries have chosen
 """
 
+import ctypes
 import math
 import sys
 import time
@@ -198,14 +201,128 @@ def sample(width, layers, n, timesteps=40):
     return time.process_time() - began
 
 
+class Norm(torch.nn.Module):
+    """gain x / rms over the channels of a pixel."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.gain = torch.nn.Parameter(torch.ones(1, channels, 1, 1))
+
+    def forward(self, x):
+        return x * torch.rsqrt((x * x).mean(1, keepdim=True) + 1e-5) * self.gain
+
+
+class Block(torch.nn.Module):
+    def __init__(self, inputs, outputs, embedding):
+        super().__init__()
+        self.norm1, self.norm2 = Norm(inputs), Norm(outputs)
+        self.conv1 = torch.nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.conv2 = torch.nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.time = torch.nn.Linear(embedding, 2 * outputs)
+        self.skip = torch.nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else torch.nn.Identity()
+
+    def forward(self, x, embedded):
+        silu = torch.nn.functional.silu
+        a, b = self.time(embedded)[:, :, None, None].chunk(2, 1)
+        h = self.conv1(silu(self.norm1(x)))
+        return self.conv2(silu(torch.addcmul(b, self.norm2(h), 1 + a))) + self.skip(x)
+
+
+class UNet(torch.nn.Module):
+    """The network of the preset `images`, as engine/network/unet.h has it."""
+
+    def __init__(self, outer=32, inner=64, classes=10, timesteps=1000):
+        super().__init__()
+        embedding = 4 * outer
+        self.register_buffer("table", sinusoid(timesteps, embedding))
+        self.time = torch.nn.Linear(embedding, embedding)
+        self.label = torch.nn.Embedding(classes + 1, embedding)
+        self.into = torch.nn.Conv2d(4, outer, 3, padding=1)
+        self.down = Block(outer, outer, embedding)
+        self.shrink = torch.nn.Conv2d(4 * outer, inner, 1)
+        self.middle = torch.nn.ModuleList(Block(inner, inner, embedding) for _ in range(2))
+        self.grow = torch.nn.Conv2d(inner, 4 * outer, 1, bias=False)
+        self.grow_bias = torch.nn.Parameter(torch.zeros(outer))
+        self.up = Block(2 * outer, outer, embedding)
+        self.norm = Norm(outer)
+        self.out = torch.nn.Conv2d(outer, 4, 3, padding=1)
+
+    def forward(self, x, t, label):
+        functional = torch.nn.functional
+        embedded = functional.silu(self.time(self.table[t]) + self.label(label))
+        skip = self.down(self.into(functional.pixel_unshuffle(x, 2)), embedded)
+        h = self.shrink(functional.pixel_unshuffle(skip, 2))
+        for block in self.middle:
+            h = block(h, embedded)
+        grown = functional.conv2d(h, self.grow.weight, self.grow_bias.repeat_interleave(4))
+        h = torch.cat([skip, functional.pixel_shuffle(grown, 2)], 1)
+        h = self.up(h, embedded)
+        return functional.pixel_shuffle(self.out(functional.silu(self.norm(h))), 2)
+
+
+def train_images(steps, layout, batch=128, timesteps=1000):
+    """v; a cosine schedule; Adam, with the gradient's norm limited, and averaged weights."""
+    model = UNet().to(memory_format=layout)
+    parameters = list(model.parameters())
+    assert sum(p.numel() for p in parameters) == 282692  # as many as ours: dn_spec_parameters
+    average = [p.detach().clone() for p in parameters]
+    optimiser = torch.optim.Adam(parameters, lr=2e-3)
+    angle = torch.linspace(0, math.pi / 2, timesteps + 2)[1:-1]
+    signal, noise = angle.cos(), angle.sin()
+    images = torch.rand(2 * batch, 1, 28, 28) * 2 - 1
+    classes = torch.randint(0, 10, (2 * batch,))
+
+    def step():
+        chosen = torch.randperm(2 * batch)[:batch]
+        x = images[chosen]
+        label = classes[chosen].masked_fill(torch.rand(batch) < 0.1, 10)
+        t = torch.randint(0, timesteps, (batch,))
+        eps = torch.randn(batch, 1, 28, 28)
+        s, n = signal[t, None, None, None], noise[t, None, None, None]
+        x_t = (s * x + n * eps).contiguous(memory_format=layout)
+        loss = torch.nn.functional.mse_loss(model(x_t, t, label), s * eps - n * x)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        with torch.no_grad():
+            torch._foreach_mul_(average, 0.999)
+            torch._foreach_add_(average, parameters, alpha=0.001)
+
+    for _ in range(2):
+        step()
+    began = time.process_time()
+    for _ in range(steps):
+        step()
+    return (time.process_time() - began) / steps
+
+
+def kernels():
+    """What the libraries that PyTorch has loaded say of themselves."""
+    yield f"PyTorch {torch.__version__}"
+    shown = (line.strip(" -") for line in torch.__config__.show().splitlines())
+    yield from (line for line in shown if line.startswith(("Intel", "CPU capability")))
+    with open("/proc/self/maps") as maps:
+        libraries = sorted({line.split()[-1] for line in maps if "openblas" in line})
+    for library in libraries[-1:]:
+        core = ctypes.CDLL(library).openblas_get_corename
+        core.restype = ctypes.c_char_p
+        yield f"kernels of OpenBLAS {core().decode()}"
+
+
 WORK = {
     "train": lambda: train(32, 3, 32, 500),
     "train-wide": lambda: train(128, 3, 512, 100),
     "train-table": lambda: train_table(14, 128, 3, 512, 56),
     "sample": lambda: sample(32, 3, 1000),
+    "train-images": lambda: train_images(6, torch.contiguous_format),
+    "train-images-last": lambda: train_images(6, torch.channels_last),
 }
 
 if __name__ == "__main__":
+    if sys.argv[1] == "kernels":
+        print("\n".join(kernels()))
+        sys.exit()
     name, rounds = sys.argv[1], int(sys.argv[2])
     for _ in range(rounds):
         print(f"{WORK[name]():.9f}", flush=True)
