@@ -88,9 +88,7 @@ def test_a_table_takes_no_more_than_was_said(start):
     said, before = estimate(server, spec)["memory_bytes"], memory(server, "VmRSS")
     assert server.wait(server.submit(spec))["status"] == "succeeded"
     taken = memory(server, "VmHWM") - before
-    # Not counted: libpq has the stored texts once more, in the memory of a connection.
-    beside = 18 * 6 * 200_000 if stores.KIND == "postgresql" else 0
-    assert SANITIZED or 0.5 * said < taken < said + beside, (said, taken)
+    assert SANITIZED or 0.5 * said < taken < said, (said, taken)
     # None of that stays beyond the next use of the connection.
     eventually(lambda: server.get("/v1/jobs").status == 200 and (SANITIZED or memory(server, "VmRSS") < before + (8 << 20)))
 
