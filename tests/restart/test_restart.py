@@ -115,6 +115,7 @@ def serve(*flags, **environment):
     )
 
 
+@only_sqlite("any number of servers share a PostgreSQL")
 def test_a_second_server_on_the_same_database_is_refused(start):
     server = start()
     other = serve("--database", server.database)
