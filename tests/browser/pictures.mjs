@@ -18,6 +18,10 @@ const classes = await train({ name: "three classes", dataset: ["spiral", "heart"
 const spiral = await train({ name: "spiral, default", dataset: "spiral" });
 await save("spiral.gif", `/v1/models/${spiral.id}/trajectories.gif?n=300&frames=41&seed=1&fps=15&size=300`);
 
+// The request that the README shows, which takes a minute or more.
+const digits = await train({ dataset: { name: "digits", n: 10000 }, training: { epochs: 13 } });
+await save("digits.png", `/v1/models/${digits.id}/samples.png?scale=2`);
+
 const dino = await train({ name: "dino", dataset: "dino" });
 const penguins = readFileSync(createRequire(import.meta.url).resolve("@observablehq/sample-datasets/penguins.csv"));
 const upload = await fetch(new URL("/v1/datasets?name=penguins", server.url), {
