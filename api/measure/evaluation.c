@@ -20,7 +20,7 @@ enum { EVALUATION_DEFAULT = 1000, EVALUATION_MIN = 16, EVALUATION_MAX = 10000 };
 static const struct field rows[] = {
     {"", "n", FIELD_INTEGER, AT(n), EVALUATION_MIN, EVALUATION_MAX, 0, NULL,
      "Number of points to draw and to compare with the same number of data points, at most 2048; "
-     "or number of images to draw."},
+     "or number of images to draw. By default 1,000, or as many as one request may cost."},
     {"", "seed", FIELD_UINT53, AT(seed), 0, 0, 0, NULL, "Seed of the points and of the data."},
     {"", "sampler", FIELD_CHOICE, AT(sampler), 0, 0, 0, dn_sampler_names, "As for samples."},
     {"", "steps", FIELD_INTEGER, AT(steps), 1, DN_MAX_TIMESTEPS, 0, NULL, "As for samples."},
@@ -376,10 +376,17 @@ static bool fits_model(struct evaluation *evaluation) {
     struct problem_fields wrong = {.arena = http_arena(evaluation->exchange)};
     const struct dn_model *model = evaluation->loaded.model;
     struct dn_sample_request *request = &evaluation->request;
+    const bool is_open = request->n == 0;
+    if (is_open)
+        request->n = EVALUATION_DEFAULT;
+    sampling_fit(request, model, &wrong);
+    if (is_open) /* as many as one request may cost */
+        request->n =
+            (int)fmax(fmin(request->n, cost_affordable(evaluation->exchange, model, request)),
+                      EVALUATION_MIN);
     image_plan(&evaluation->images, model, request);
     if (!is_of_images(evaluation) && request->n > DN_MAX_ASSIGNMENT)
         problem_add(&wrong, "/n", "must be at most %d for a model of points", DN_MAX_ASSIGNMENT);
-    sampling_fit(request, model, &wrong);
     if (!problem_none(evaluation->exchange, &wrong) ||
         !cost_fits(evaluation->exchange, model, request))
         return false;
@@ -455,7 +462,7 @@ enum http_next api_evaluation(struct http_exchange *exchange) {
         return HTTP_REPLY;
     evaluation->exchange = exchange;
     exchange->release = release;
-    evaluation->request = sampling_default(EVALUATION_DEFAULT);
+    evaluation->request = sampling_default(0); /* n is open */
     exchange->state = evaluation;
     if (!path_id(exchange, PROBLEM_NO_SUCH_MODEL) ||
         !read_query(exchange, &evaluation_fields, evaluation))

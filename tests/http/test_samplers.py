@@ -312,3 +312,14 @@ def test_without_n_there_are_as_many_points_as_a_request_may_cost(start):
     assert 1 < n < 1000
     assert server.get(path(server) + "?sampler=ddim&steps=5").json["n"] == n
     assert server.get(path(server, "trajectories") + "?sampler=ddim&steps=5").json["n"] == n
+
+
+def test_an_evaluation_without_n_has_as_many_points_as_a_request_may_cost(start):
+    server = start("--max-sample-cost", "1e6")
+    server.job = server.submit(QUICK)
+    assert server.wait(server.job)["status"] == "succeeded"
+    parameters = server.get(f"/v1/models/{server.job}").json["parameters"]
+    n = int(1e6 / (2 * parameters * QUICK["diffusion"]["timesteps"]))
+    assert 16 < n < 1000
+    assert server.get(path(server, "evaluation")).json["n"] == n
+    assert server.get(path(server, "evaluation") + f"?n={n + 1}").json["code"] == "too_expensive"
