@@ -53,8 +53,9 @@ enum store_status store_node_count(struct store_session *session, int64_t *count
 /* Of those that share the database with others: a lease of its own tells that such a node lives. */
 enum store_status store_lease_count(struct store_session *session, int64_t *count);
 
-/* Another session that writes, for one thread, if the database is shared; it takes the database for
- * lost after so many seconds without a sign of it. NULL: no memory. */
+/* Another session that writes, for one thread, if the database is shared: for leases, because a crash
+ * of the database may lose what it has just committed. It takes the database for lost after so many
+ * seconds without a sign of it. NULL: no memory. */
 struct store_session *store_open_writer(struct store *store, double patience);
 void store_close_writer(struct store_session *session);
 /* Connects such a session, if it has no connection that works. */

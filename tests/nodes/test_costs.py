@@ -56,6 +56,30 @@ def test_idle_nodes(counted):
 
 
 @pytest.mark.row("numbers")
+def test_busy_workers(fleet):
+    """What the reports of trainings cost the server, with those who look for their events."""
+    nodes, seconds = fleet(4, "--workers", "1", "--node-lease", "15"), size(2, 30)
+    jobs = [node.submit({"training": {"epochs": 1_000_000}}) for node in nodes]
+    for job in jobs:
+        nodes[0].wait_for_epoch(job, 1)
+    with fleet.connect() as database:
+        sums = "SELECT xact_commit, (SELECT wal_sync FROM pg_stat_wal), (SELECT count(*) FROM event) FROM pg_stat_database"
+        sums += " WHERE datname = current_database()"
+        ((commits, flushes, events),), began = database.sql(sums), time.monotonic()
+        time.sleep(seconds)
+        ((commits_then, flushes_then, events_then),), passed = database.sql(sums), time.monotonic() - began
+    for what, count, most in (
+        ("flushes to the disk/s", flushes_then - flushes, 5),
+        ("transactions/s", commits_then - commits, None),
+        ("events/s", events_then - events, None),
+    ):
+        figure("numbers", f"{what} for each busy worker", count / passed / len(jobs), at_most=most)
+    assert events_then > events
+    for job in jobs:
+        nodes[0].post(f"/v1/jobs/{job}/cancel", {})
+
+
+@pytest.mark.row("numbers")
 def test_idle_with_sqlite(tmp_path):
     server = harness.Server(tmp_path / "sqlite")
     server.fetch("GET", "/readyz")

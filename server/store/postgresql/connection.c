@@ -90,6 +90,13 @@ static bool is_for_lack_of_room(PGconn *connection, double seconds) {
            strstr(pq.errorMessage(connection), " " NO_ROOM ": ");
 }
 
+/* What a client of a pooler sets, others would find set. */
+static const char *set_up(const struct postgresql_session *session) {
+    return session->is_pooled       ? "SELECT 1"
+           : session->need_not_last ? SET_UP "; SET synchronous_commit = off"
+                                    : SET_UP;
+}
+
 bool postgresql_connect(struct postgresql_session *session, const char *uri, char *error,
                         size_t error_size) {
     /* The first ones may be changed by the URI, which stands after them. */
@@ -110,8 +117,7 @@ bool postgresql_connect(struct postgresql_session *session, const char *uri, cha
     session->connected = began;
     if (postgresql_is_connected(session) && pq.setnonblocking(session->connection, 1) == 0) {
         pq.setNoticeProcessor(session->connection, ignore, NULL);
-        /* What a client of a pooler sets, others would find set. */
-        if (postgresql_command(session, session->is_pooled ? "SELECT 1" : SET_UP) == STORE_OK)
+        if (postgresql_command(session, set_up(session)) == STORE_OK)
             return true;
     }
     const char *message =

@@ -28,10 +28,11 @@ struct postgresql_session {
     /* STORE_BUSY, STORE_TAKEN or STORE_AWAY, once that has ended the transaction */
     enum store_status trouble;
     bool is_in_pipeline; /* the running statement is the last of one */
-    bool is_pooled;   /* its connection is to a pooler, which gives each transaction any session */
-    bool is_direct;   /* it must not be */
-    bool has_grown;   /* its connection keeps the memory of a large row until it is closed */
-    bool is_vital;    /* the lease depends on it: it never waits until somebody may connect */
+    bool is_pooled; /* its connection is to a pooler, which gives each transaction any session */
+    bool is_direct; /* it must not be */
+    bool has_grown; /* its connection keeps the memory of a large row until it is closed */
+    bool is_vital;  /* the lease depends on it: it never waits until somebody may connect */
+    bool need_not_last; /* what it commits may be lost when the server crashes */
     bool is_reader;   /* requests wait for it, unless a patient thread has it (store_be_patient) */
     bool is_refused;  /* the server had no connection left for it */
     bool has_changed; /* since the last savepoint, of one that writes, */

@@ -39,6 +39,9 @@ struct store_session *postgresql_open_writer(struct store *store, double patienc
     session->patience = patience;
     postgresql_make_own_lock(session);
     session->is_vital = true;
+    /* A server that comes back after a crash takes no lease for ended that did not end before, and
+     * whoever has claimed a job since has flushed what was committed before that. */
+    session->need_not_last = true;
     return &session->base; /* begin connects it */
 }
 
