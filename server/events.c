@@ -49,8 +49,8 @@ struct events {
     struct told told, before; /* in this turn of RECOUNT_SECONDS, and in the one before */
     double turned;
     long least_ns;
-    void (*queued)(void *listener); /* or NULL */
-    void *queue_listener;
+    bool has_skipped; /* nobody wanted the last ones; for the thread */
+    struct events_queue queue;
 };
 
 static void put_event(const struct events *events, const struct event *event, struct buffer *out) {
@@ -117,8 +117,56 @@ static void tell_queued(const struct events *events, const struct event *batch, 
     bool is_any = false;
     for (int i = 0; i < count; i++)
         is_any |= batch[i].kind == EVENT_STATUS && strcmp(batch[i].status, "queued") == 0;
-    if (is_any && events->queued)
-        events->queued(events->queue_listener);
+    if (is_any && events->queue.queued)
+        events->queue.queued(events->queue.listener);
+}
+
+/* Does anybody wait for events? Nodes whose workers are all busy, and which nobody asks, leave those
+ * of all the others unread. */
+static bool is_wanted(struct events *events) {
+    if (!store_is_shared(events->store))
+        return true;
+    pthread_mutex_lock(&events->bell.mutex);
+    const struct events_queue *queue = &events->queue;
+    const bool is = events->count > 0 || (queue->is_awaited && queue->is_awaited(queue->listener));
+    pthread_mutex_unlock(&events->bell.mutex);
+    return is || watch_is_awaited(events->watch);
+}
+
+/* After events that nobody wanted: goes on with those to come. Whoever waits since then looks for
+ * itself at what it waits for, and streams read what they miss. */
+static enum store_status catch_up(struct events *events, struct store_session *session) {
+    int64_t last;
+    const enum store_status status = store_event_last(session, &last);
+    if (status != STORE_OK)
+        return status;
+    pthread_mutex_lock(&events->bell.mutex);
+    while (events->length > 0)
+        forget_oldest(events);
+    events->base = events->latest = last;
+    events->has_skipped = false;
+    events->told = (struct told){0}; /* those between were not */
+    for (struct listener *listener = events->listeners; listener; listener = listener->next)
+        http_wake(listener->exchange);
+    if (events->queue.queued)
+        events->queue.queued(events->queue.listener);
+    pthread_mutex_unlock(&events->bell.mutex);
+    watch_suspect(events->watch);
+    return STORE_OK;
+}
+
+/* Reads events beyond the last one, if anybody wants them. */
+static void read_new(struct events *events, struct store_session *session, struct event *batch,
+                     int *count) {
+    const bool wanted = is_wanted(events);
+    enum store_status status = store_events_settle(session, wanted);
+    events->has_skipped |= !wanted;
+    if (status == STORE_OK && wanted && events->has_skipped)
+        status = catch_up(events, session);
+    const struct event_filter filter = {
+        .after = events->latest, .until = INT64_MAX, .limit = BATCH};
+    if (status == STORE_OK && wanted)
+        store_events(session, &filter, batch, count);
 }
 
 static void note_told(struct told *told, int64_t after, int64_t until, int count) {
@@ -166,14 +214,11 @@ static bool look(struct events *events) {
     int count = 0;
     if (!session)
         return false; /* logged; the next tick tries again */
-    const struct event_filter filter = {
-        .after = events->latest, .until = INT64_MAX, .limit = BATCH};
-    if (store_events_settle(session) == STORE_OK)
-        store_events(session, &filter, batch, &count);
+    read_new(events, session, batch, &count);
     store_release(events->store, session);
     if (count == 0)
         return false;
-    note_told(&events->told, filter.after, batch[count - 1].id, count);
+    note_told(&events->told, events->latest, batch[count - 1].id, count);
     pthread_mutex_lock(&events->bell.mutex);
     for (int i = 0; i < count; i++)
         remember(events, &batch[i]);
@@ -207,7 +252,7 @@ static void tell_last(struct events *events) {
     struct store_session *session = store_acquire(events->store);
     if (!session)
         return;
-    store_events_settle(session);
+    store_events_settle(session, false);
     store_release(events->store, session);
 }
 
@@ -264,10 +309,9 @@ void events_committed(struct events *events) {
     bell_ring(&events->bell);
 }
 
-void events_on_queued(struct events *events, void (*queued)(void *listener), void *listener) {
+void events_on_queued(struct events *events, struct events_queue queue) {
     pthread_mutex_lock(&events->bell.mutex);
-    events->queued = queued;
-    events->queue_listener = listener;
+    events->queue = queue;
     pthread_mutex_unlock(&events->bell.mutex);
 }
 
@@ -294,6 +338,7 @@ bool events_join(struct listener *listener) {
         events->listeners = listener;
     }
     pthread_mutex_unlock(&events->bell.mutex);
+    bell_ring(&events->bell); /* perhaps nobody wanted events until now */
     return joined;
 }
 

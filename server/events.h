@@ -2,8 +2,8 @@
  * events.h - reports what happens to jobs to the clients that watch them, as server-sent events
  * (WHATWG HTML, section 9.2).
  *
- * One thread reads each event once, after the commit that made it, and wakes the streams that it
- * concerns. They copy its text from a short memory that all of them share. A stream that has fallen
+ * One thread reads each event once, after the commit that made it, if anybody waits for events, and
+ * wakes the streams that it concerns. They copy its text from a short memory that all of them share. A stream that has fallen
  * too far behind reads from the store instead, so a slow reader delays nobody and costs no memory.
  */
 #ifndef SERVER_EVENTS_H
@@ -37,9 +37,13 @@ struct events *events_start(struct store *store, struct watch *watch,
 void events_stop(struct events *events);      /* no stream may be left */
 void events_committed(struct events *events); /* after each commit. Any thread */
 int events_streams(struct events *events);
-/* From now on, queued(listener) is called on the thread after events of jobs that were put into the
- * queue, by whatever node. NULL: no more. */
-void events_on_queued(struct events *events, void (*queued)(void *listener), void *listener);
+/* Who wants to hear of jobs that were put into the queue, by whatever node. */
+struct events_queue {
+    bool (*is_awaited)(void *listener); /* just now. Any thread; NULL: never */
+    void (*queued)(void *listener);     /* on the thread, after such events; NULL: nobody */
+    void *listener;
+};
+void events_on_queued(struct events *events, struct events_queue queue);
 
 /* False: there are EVENTS_MAX_STREAMS already. */
 bool events_join(struct listener *listener);

@@ -373,6 +373,10 @@ static void queued(void *self) {
     workers_call(((struct service *)self)->workers);
 }
 
+static bool is_idle(void *self) {
+    return workers_are_idle(((struct service *)self)->workers);
+}
+
 static int64_t room(void *self) {
     return workers_room(((struct service *)self)->workers);
 }
@@ -407,7 +411,9 @@ static bool start_nodes(struct process *process) {
                  "cannot keep a lease in the database, see above, or no memory or thread is left");
     if (!process->nodes)
         return false;
-    events_on_queued(service->events, queued, service);
+    events_on_queued(
+        service->events,
+        (struct events_queue){.is_awaited = is_idle, .queued = queued, .listener = service});
     service->peers = peers_start(&(struct peers_config){
         .store = service->store, .events = service->events, .workers = service->workers});
     return service->peers != NULL;
@@ -416,7 +422,7 @@ static bool start_nodes(struct process *process) {
 /* No other node is heard any more. */
 static void stop_hearing(struct service *service) {
     if (service->events)
-        events_on_queued(service->events, NULL, NULL);
+        events_on_queued(service->events, (struct events_queue){0});
     if (service->peers)
         peers_stop(service->peers);
     service->peers = NULL;

@@ -233,6 +233,15 @@ void workers_call(struct workers *workers) {
     pthread_mutex_unlock(&workers->mutex);
 }
 
+bool workers_are_idle(struct workers *workers) {
+    bool is_any = false;
+    pthread_mutex_lock(&workers->mutex);
+    for (int i = 0; i < workers->count; i++)
+        is_any |= !workers->worker[i].job_id[0];
+    pthread_mutex_unlock(&workers->mutex);
+    return is_any;
+}
+
 void workers_interrupt(struct workers *workers, const char *job_id, int64_t fence) {
     pthread_mutex_lock(&workers->mutex);
     for (int i = 0; i < workers->count; i++)

@@ -66,6 +66,8 @@ void workers_wake(struct workers *workers);
 /* The same for one of them, which calls the next one if it finds a job: for news from other nodes,
  * which call theirs as well. Any thread. */
 void workers_call(struct workers *workers);
+/* Has any of them no job? Whoever has none by then looks at the queue after that. Any thread. */
+bool workers_are_idle(struct workers *workers);
 /* Bytes that the running jobs have reserved. Any thread. */
 int64_t workers_memory(struct workers *workers);
 /* Bytes of the largest job that could begin now. Any thread. */

@@ -108,8 +108,8 @@ struct driver {
     /* The same, but at most `wanted`, and such that no event with a smaller id can appear any more.
      * At first it waits until it knows one. NULL: it is the last event. */
     enum store_status (*horizon)(struct store_session *session, int64_t wanted, int64_t *id);
-    /* Raises that, and waits for writers; not for the session of one. NULL with horizon. */
-    enum store_status (*settle)(struct store_session *session);
+    /* Raises that; not for the session of a writer. NULL with horizon. */
+    enum store_status (*settle)(struct store_session *session, bool for_others);
     double (*event_pause)(struct store *store); /* NULL: as long as nothing is committed here */
 
     /* Transactions. What fails with STORE_BUSY, STORE_TAKEN or STORE_AWAY has ended its

@@ -127,8 +127,8 @@ static enum store_status settle(struct store_session *session, int64_t wanted, i
     return session->driver->horizon ? session->driver->horizon(session, wanted, id) : STORE_OK;
 }
 
-enum store_status store_events_settle(struct store_session *session) {
-    return session->driver->settle ? session->driver->settle(session) : STORE_OK;
+enum store_status store_events_settle(struct store_session *session, bool for_others) {
+    return session->driver->settle ? session->driver->settle(session, for_others) : STORE_OK;
 }
 
 enum store_status store_events(struct store_session *session, const struct event_filter *filter,

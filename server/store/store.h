@@ -452,9 +452,10 @@ enum store_status store_event_count(struct store_session *session, int64_t after
  * the mark of the database (migrations/). */
 enum { EVENT_MARK_BITS = 32 };
 enum store_status store_event_last(struct store_session *session, int64_t *id);
-/* Finds out up to which event no other can appear any more. Waits up to a second for other processes
- * that write, so it is for a thread of its own. */
-enum store_status store_events_settle(struct store_session *session);
+/* Finds out up to which event no other can appear any more, and tells that to other processes that
+ * share the database. for_others: also if only they have made events; otherwise, whoever asks for
+ * events finds that out. */
+enum store_status store_events_settle(struct store_session *session, bool for_others);
 /* Seconds after which there may be events, although this process has committed nothing; INFINITY:
  * never. */
 double store_event_pause(struct store *store);

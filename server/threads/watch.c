@@ -157,6 +157,20 @@ static void note(struct news *news, const char *job, enum wait_for what) {
     }
 }
 
+bool watch_is_awaited(struct watch *watch) {
+    pthread_mutex_lock(&watch->bell.mutex);
+    const bool is_awaited = watch->count > 0;
+    pthread_mutex_unlock(&watch->bell.mutex);
+    return is_awaited;
+}
+
+void watch_suspect(struct watch *watch) {
+    pthread_mutex_lock(&watch->bell.mutex);
+    watch->news.is_too_much = true;
+    pthread_mutex_unlock(&watch->bell.mutex);
+    bell_ring(&watch->bell);
+}
+
 void watch_news(struct watch *watch, const char *job, enum wait_for what) {
     pthread_mutex_lock(&watch->bell.mutex);
     const bool is_awaited = watch->count > 0; /* otherwise, who comes later looks first */

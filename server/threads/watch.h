@@ -21,6 +21,10 @@ struct watch *watch_start(int most_waiting, double floor);
 void watch_stop(struct watch *watch); /* no task may be waiting */
 /* Something has happened to this job, and is committed. Any thread. */
 void watch_news(struct watch *watch, const char *job, enum wait_for what);
+/* Does any task wait? Otherwise, news need not be told. Any thread. */
+bool watch_is_awaited(struct watch *watch);
+/* News may have been missed: all tasks run. Any thread. */
+void watch_suspect(struct watch *watch);
 /* task->wait says what it waits for, and stays valid until the task is done. The task runs once
  * soon, because that may have happened already. If most_waiting tasks wait already, calls
  * done(TASK_REFUSED) at once, on this thread. */

@@ -34,7 +34,8 @@ def test_those_who_wait_for_a_queued_job_do_not_look_at_it_while_another_trains(
     many = epoch(server, busy) + 200
     eventually(lambda: epoch(server, busy) >= many)
     looks, seconds = metrics(server)[LOOKS], time.monotonic() - began
-    assert looks <= WAITERS * (1 + seconds / FLOOR), "200 epochs of another job are no reason to look"
+    # On PostgreSQL once more, if nobody had waited for events until then.
+    assert looks <= WAITERS * (2 + seconds / FLOOR), "200 epochs of another job are no reason to look"
     assert not answers
     assert server.post(f"/v1/jobs/{busy}/cancel").status == 200
     for thread in threads:
@@ -56,7 +57,7 @@ def test_who_waits_for_the_end_does_not_look_at_each_epoch(start):
     thread = ask(server, answers, "POST", "/v1/jobs", ENDLESS, key)
     eventually(lambda: epoch(server, job) >= 200)
     looks, seconds = metrics(server)[LOOKS] - before, time.monotonic() - began
-    assert looks <= 4 + seconds / FLOOR, "once when it was queued, when it started, and every two seconds"
+    assert looks <= 5 + seconds / FLOOR, "once or twice when it was queued, when it started, and every two seconds"
     assert server.post(f"/v1/jobs/{job}/cancel").json["status"] == "cancelled"
     thread.join()
     assert answers[0].json["status"] == "cancelled"

@@ -3,6 +3,7 @@ meanwhile, and neither requests nor other writers nor what comes later."""
 
 import contextlib
 import itertools
+import re
 import threading
 
 import pytest
@@ -147,3 +148,36 @@ def test_nobody_waits_for_a_transaction_that_hangs(node):
         hanging.sql("COMMIT")
     eventually(lambda: len(node.get(f"/v1/jobs/{job}/events.json").json["items"]) >= 6)
     node.post(f"/v1/jobs/{busy}/cancel", {})
+
+
+def test_busy_nodes_leave_events_unread_until_somebody_waits_for_them(node, nodes):  # noqa: F811
+    """They would all read those of all others."""
+    store = node.store
+    with store.connect() as database:
+        database.sql(f"ALTER DATABASE {store.database} SET log_statement = 'all'")
+    assert node.stop() == 0
+    two = nodes(2, "--workers", "1")
+    jobs = [two[0].submit(ENDLESS) for _ in two]
+    with store.connect() as database:
+        eventually(lambda: database.one("SELECT count(DISTINCT owner) FROM job WHERE status = 'running'") == 2)
+
+        def read():
+            return len(re.findall(r"FROM event WHERE +id > \$1 AND id <= \$2", store.beside.log()))
+
+        def are_left_unread():
+            before, reports = read(), database.one("SELECT sum(report) FROM job")
+            eventually(lambda: database.one("SELECT sum(report) FROM job") >= reports + 6)
+            return read() == before
+
+        eventually(are_left_unread)  # once the workers have begun
+    for one in two:
+        stream, waited_for = Stream(one, "/v1/events"), set(jobs)
+        for _, event, data in stream:
+            waited_for -= {data["job"]} if event == "epoch" else set()
+            if not waited_for:
+                break
+        stream.close()
+    answer = two[0].post("/v1/jobs", QUICK, headers={"Prefer": "wait=1"})
+    assert answer.json["status"] == "queued"
+    for job in (*jobs, answer.json["id"]):
+        two[0].post(f"/v1/jobs/{job}/cancel", {})

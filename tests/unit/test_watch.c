@@ -125,6 +125,23 @@ Test(watch, who_waits_for_the_end_does_not_look_at_epochs, .timeout = 60) {
     watch_stop(watch);
 }
 
+Test(watch, all_look_when_news_may_have_been_missed, .timeout = 60) {
+    struct watch *watch = watch_start(8, INFINITY);
+    struct waiter end_of_it, anything;
+    cr_assert_not(watch_is_awaited(watch));
+    begin(&end_of_it, watch, (struct wait){"a", WAIT_FOR_STATUS, INFINITY});
+    begin(&anything, watch, (struct wait){"b", WAIT_FOR_ANYTHING, INFINITY});
+    await(&end_of_it.looked);
+    await(&anything.looked);
+    cr_assert(watch_is_awaited(watch));
+    atomic_store(&end_of_it.job_is_over, true);
+    atomic_store(&anything.job_is_over, true);
+    watch_suspect(watch);
+    end(&end_of_it, 2);
+    end(&anything, 2);
+    watch_stop(watch);
+}
+
 Test(watch, news_of_more_jobs_than_it_remembers_is_news_of_all, .timeout = 60) {
     struct watch *watch = watch_start(8, INFINITY);
     struct waiter waiter;

@@ -70,6 +70,54 @@ static bool has_own(struct postgresql_store *store) {
     return atomic_load(&store->horizon.commits) != atomic_load(&store->loud_commits);
 }
 
+/* ------------------------------------------------------------------ what others tell */
+
+bool postgresql_heard(struct postgresql_store *store, int64_t id, int teller) {
+    struct horizon *horizon = &store->horizon;
+    if (id <= atomic_load(&horizon->id))
+        return false;
+    pthread_mutex_lock(&horizon->hearing);
+    horizon->heard_id = id;
+    horizon->teller = teller;
+    pthread_mutex_unlock(&horizon->hearing);
+    return true;
+}
+
+/* The last one that was told, if it is news, and by whom. It is told once. */
+static int64_t take_heard(struct horizon *horizon, int *teller) {
+    pthread_mutex_lock(&horizon->hearing);
+    const int64_t id = horizon->heard_id;
+    *teller = horizon->teller;
+    horizon->heard_id = 0;
+    pthread_mutex_unlock(&horizon->hearing);
+    return id > atomic_load(&horizon->id) ? id : 0;
+}
+
+static bool has_heard(struct horizon *horizon) {
+    pthread_mutex_lock(&horizon->hearing);
+    const bool is_news = horizon->heard_id > atomic_load(&horizon->id);
+    pthread_mutex_unlock(&horizon->hearing);
+    return is_news;
+}
+
+/* Takes the horizon that was told, if it is one. */
+static enum store_status believe(struct postgresql_session *reader) {
+    struct horizon *horizon = &reader->store->horizon;
+    char ask[sizeof CAN_KNOW + 20], *newest = NULL;
+    int teller;
+    const int64_t id = take_heard(horizon, &teller);
+    if (id == 0)
+        return STORE_OK;
+    snprintf(ask, sizeof ask, CAN_KNOW, teller);
+    const enum store_status status = postgresql_ask(reader, ask, &newest);
+    const bool is_true = status == STORE_OK && newest && id <= strtoll(newest, NULL, 10);
+    free(newest);
+    if (is_true)
+        raise_to(&horizon->id, id);
+    atomic_store(&horizon->heard, is_true ? clock_monotonic() : -FLOOR_SECONDS);
+    return status;
+}
+
 /* ------------------------------------------------------------------ a look */
 
 /* Reads the name of a transaction, "3/17". The numbers start again only with the server: then one may
@@ -191,11 +239,12 @@ static enum store_status look_if_due(struct postgresql_session *reader) {
 
 /* ------------------------------------------------------------------ when to look */
 
-/* Is there an event of this process beyond the horizon, or is one of others that was not heard? */
-static bool is_due(struct postgresql_store *store) {
+/* Is there an event of this process beyond the horizon, or may there be one of others that was not
+ * heard? */
+static bool is_due(struct postgresql_store *store, bool for_others) {
     const struct horizon *horizon = &store->horizon;
     return has_own(store) || atomic_load(&horizon->id) == 0 ||
-           clock_monotonic() - atomic_load(&horizon->heard) >= FLOOR_SECONDS;
+           (for_others && clock_monotonic() - atomic_load(&horizon->heard) >= FLOOR_SECONDS);
 }
 
 double postgresql_event_pause(struct store *base) {
@@ -204,36 +253,18 @@ double postgresql_event_pause(struct store *base) {
                           : FLOOR_SECONDS;
 }
 
-bool postgresql_heard(struct postgresql_session *session, int64_t id, int teller) {
-    struct horizon *horizon = &session->store->horizon;
-    char ask[sizeof CAN_KNOW + 20], *newest = NULL;
-    const double now = clock_monotonic();
-    if (id <= atomic_load(&horizon->id))
-        return false;
-    snprintf(ask, sizeof ask, CAN_KNOW, teller);
-    const bool is_true = postgresql_ask(session, ask, &newest) == STORE_OK && newest &&
-                         id <= strtoll(newest, NULL, 10);
-    free(newest);
-    if (!is_true)
-        return false;
-    raise_to(&horizon->id, id);
-    atomic_store(&horizon->heard, now);
-    /* If there is one of this process beyond it, the next look finds it, and need not be late. */
-    atomic_store(&horizon->next, now);
-    atomic_store(&horizon->failures, 0);
-    return true;
-}
-
 void postgresql_suspect(struct postgresql_store *store) {
     atomic_store(&store->horizon.heard, -FLOOR_SECONDS);
 }
 
-enum store_status postgresql_settle(struct store_session *session) {
+enum store_status postgresql_settle(struct store_session *session, bool for_others) {
     struct postgresql_session *reader = (struct postgresql_session *)session;
     struct horizon *horizon = &reader->store->horizon;
     enum store_status status = reader->connection ? STORE_OK : STORE_AWAY;
     pthread_mutex_lock(&horizon->mutex);
-    if (status == STORE_OK && is_due(reader->store) &&
+    if (status == STORE_OK && for_others)
+        status = believe(reader);
+    if (status == STORE_OK && is_due(reader->store, for_others) &&
         clock_monotonic() >= atomic_load(&horizon->next))
         status = look_if_due(reader);
     pthread_mutex_unlock(&horizon->mutex);
@@ -253,10 +284,10 @@ static void sleep_until(double time) {
 static enum store_status look_first(struct postgresql_session *reader) {
     struct horizon *horizon = &reader->store->horizon;
     const double until = clock_monotonic() + FIRST_SECONDS;
-    enum store_status status = postgresql_settle(&reader->base);
+    enum store_status status = postgresql_settle(&reader->base, true);
     while (status == STORE_OK && atomic_load(&horizon->id) == 0 && clock_monotonic() < until) {
         sleep_until(atomic_load(&horizon->next));
-        status = postgresql_settle(&reader->base);
+        status = postgresql_settle(&reader->base, true);
     }
     if (status == STORE_OK && atomic_load(&horizon->id) == 0) {
         log_line(LOG_ERROR,
@@ -266,17 +297,18 @@ static enum store_status look_first(struct postgresql_session *reader) {
     return status;
 }
 
-/* For a client that asks for what it has just done. It does not wait for the thread that looks if
- * that was in vain before. */
-static enum store_status look_for_own(struct postgresql_session *reader) {
+/* For a client that asks for what it has just done, or has seen elsewhere. It does not wait for the
+ * thread that looks if that was in vain before. */
+static enum store_status look_at_once(struct postgresql_session *reader) {
     struct horizon *horizon = &reader->store->horizon;
     const struct timespec until =
         clock_after(atomic_load(&horizon->failures) > 0 ? 0 : REQUEST_SECONDS);
     enum store_status status = STORE_OK;
     if (pthread_mutex_clocklock(&horizon->mutex, CLOCK_MONOTONIC, &until) != 0)
         return STORE_OK;
-    if (has_own(reader->store))
-        status = look(reader);
+    status = believe(reader);
+    if (status == STORE_OK && is_due(reader->store, true))
+        status = look_if_due(reader);
     pthread_mutex_unlock(&horizon->mutex);
     return status;
 }
@@ -295,8 +327,9 @@ enum store_status postgresql_horizon(struct store_session *session, int64_t want
     enum store_status status = STORE_OK;
     if (atomic_load(horizon) == 0)
         status = reader->reads_alone ? STORE_ERROR : look_first(reader);
-    else if (wanted > atomic_load(horizon) && !reader->reads_alone && has_own(reader->store))
-        status = look_for_own(reader);
+    else if (wanted > atomic_load(horizon) && !reader->reads_alone &&
+             (is_due(reader->store, true) || has_heard(&reader->store->horizon)))
+        status = look_at_once(reader);
     const int64_t known = atomic_load(horizon);
     *id = wanted < known ? wanted : known;
     return session->status = status;

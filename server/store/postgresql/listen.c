@@ -60,7 +60,7 @@ static bool read_news(struct postgresql_session *session, const PGnotify *notice
                       struct news *news) {
     const char *payload = notice->extra;
     if (payload[0] == 'h' &&
-        postgresql_heard(session, strtoll(payload + 1, NULL, 10), notice->be_pid))
+        postgresql_heard(session->store, strtoll(payload + 1, NULL, 10), notice->be_pid))
         news->kind = NEWS_OF_EVENTS;
     else if (payload[0] == 'c' && strlen(payload + 1) == ID_LENGTH)
         news->kind = NEWS_OF_CANCEL;

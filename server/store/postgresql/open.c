@@ -151,6 +151,7 @@ struct store *postgresql_open(const char *uri, const char *direct, char *error, 
     store->base.writer = &writer->base;
     postgresql_make_own_lock(writer);
     pthread_mutex_init(&store->horizon.mutex, NULL);
+    pthread_mutex_init(&store->horizon.hearing, NULL);
     store->uri = strdup(uri);
     store->direct = direct ? strdup(direct) : NULL;
     if (store->uri && !direct == !store->direct && open_writer(store, why, sizeof why) &&
@@ -168,6 +169,7 @@ void postgresql_close(struct store *store) {
     if (store->writer)
         postgresql_close_session(store->writer);
     pthread_mutex_destroy(&closing->horizon.mutex);
+    pthread_mutex_destroy(&closing->horizon.hearing);
     free(closing->horizon.writing);
     free(closing->uri);
     free(closing->direct);

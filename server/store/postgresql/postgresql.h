@@ -55,6 +55,9 @@ struct horizon {
     int64_t owed; /* newest event of an earlier look; 0: the horizon has come to it, and with it */
     unsigned long long owed_commits; /* to what so many commits had made */
     double told;                     /* when the log told of delays */
+    pthread_mutex_t hearing;         /* guards what follows */
+    int64_t heard_id;                /* told by somebody, and not believed yet; 0: nothing */
+    int teller;                      /* the number of that session of the server */
 };
 
 struct postgresql_store {
@@ -178,11 +181,12 @@ void postgresql_make_own_lock(struct postgresql_session *session);
 /* As in driver.h. */
 struct store_session *postgresql_open_writer(struct store *store, double patience);
 enum store_status postgresql_horizon(struct store_session *session, int64_t wanted, int64_t *id);
-enum store_status postgresql_settle(struct store_session *session);
+enum store_status postgresql_settle(struct store_session *session, bool for_others);
 double postgresql_event_pause(struct store *base);
-/* Somebody with a session of the server that has this number has told a horizon. False: it is not
- * new, or there is no such event, or the session is of somebody who could not have made one. */
-bool postgresql_heard(struct postgresql_session *session, int64_t horizon, int teller);
+/* Somebody with a session of the server that has this number has told a horizon. It is believed when
+ * it is needed: if there is such an event, and the session is of somebody who could have made one.
+ * False: it is not new. */
+bool postgresql_heard(struct postgresql_store *store, int64_t horizon, int teller);
 /* News may have been lost. */
 void postgresql_suspect(struct postgresql_store *store);
 
