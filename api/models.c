@@ -239,6 +239,10 @@ static const struct field usual_rows[] = {
     {"", "steps", FIELD_INTEGER, offsetof(struct dn_usual_sampling, steps), 1, DN_MAX_TIMESTEPS},
     {"", "guidance", FIELD_NUMBER, offsetof(struct dn_usual_sampling, guidance), 0,
      DN_MAX_GUIDANCE},
+    {"", "guidance_ratio_min", FIELD_NUMBER, offsetof(struct dn_usual_sampling, guidance_ratio_min),
+     0, DN_MAX_RATIO_MAX},
+    {"", "guidance_ratio_max", FIELD_NUMBER, offsetof(struct dn_usual_sampling, guidance_ratio_max),
+     0, DN_MAX_RATIO_MAX},
 };
 static const struct field_set usual_set =
     ANSWER(usual_rows, .may_be_null = true,

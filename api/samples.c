@@ -47,11 +47,20 @@ static const struct field rows[] = {
      "Only for ddim: the share of fresh noise per step, from 0 (none, the default) to 1 (as much "
      "as ddpm)."},
     {"", "guidance", FIELD_NUMBER, AT(guidance), 0, DN_MAX_GUIDANCE, 0, NULL,
-     "Only for models with labels: the scale of classifier-free guidance. 1 (the default; 1.5 "
+     "Only for models with labels: the scale of classifier-free guidance. 1 (the default; 2 "
      "for images): no guidance; 0: labels have no effect, and the points have none; any other "
-     "value needs two "
-     "network evaluations instead of one. Values other than 1 need a model trained with p_uncond "
-     "above 0."},
+     "value needs two network evaluations instead of one. Values other than 1 need a model trained "
+     "with p_uncond above 0."},
+    {"", "guidance_ratio_min", FIELD_NUMBER, AT(guidance_ratio_min), 0, DN_MAX_RATIO_MAX, 0, NULL,
+     "Guidance has an effect only at timesteps whose noise/signal is at least this: 0 by default, "
+     "0.2 for images. At others, the network is evaluated once, with the label alone. noise/signal "
+     "is 1/sqrt(snr) in the model's schedule, and in the units of diffusion.ratio_min and "
+     "ratio_max."},
+    {"", "guidance_ratio_max", FIELD_NUMBER, AT(guidance_ratio_max), 0, DN_MAX_RATIO_MAX,
+     FIELD_OPEN_MIN, NULL,
+     "Guidance has an effect only at timesteps whose noise/signal is at most this: 10,000 by "
+     "default, which is no limit, and 5 for images. Guidance where there is much noise costs "
+     "variety."},
     {"", "label", FIELD_TEXT, offsetof(struct sampling, label), 1, LABEL_TEXT, FIELD_OR_NUMBER,
      NULL,
      "Only for models with labels: the name of the class to draw, as in classes. In JSON, a name "
@@ -236,6 +245,18 @@ static void fit_sampler(struct dn_sample_request *request, const struct dn_model
 
 static const char unlabeled[] = "needs a model trained with labels; this model has none";
 
+/* One end of the interval of noise levels. */
+static void fit_guidance_limit(double *limit, double usual, const char *pointer, int classes,
+                               const struct dn_sample_request *request,
+                               struct problem_fields *wrong) {
+    if (isnan(*limit))
+        *limit = usual;
+    else if (classes == 0)
+        problem_add(wrong, pointer, unlabeled);
+    else if (request->guidance == 0)
+        problem_add(wrong, pointer, "has no effect with guidance = 0; leave out one of them");
+}
+
 static void fit_guidance(struct dn_sample_request *request, const struct dn_model *model,
                          struct problem_fields *wrong) {
     const int classes = dn_model_spec(model)->dataset.classes;
@@ -245,8 +266,30 @@ static void fit_guidance(struct dn_sample_request *request, const struct dn_mode
         dn_model_spec(model)->training.p_uncond == 0)
         problem_add(wrong, "/guidance",
                     "must be 1: the model never saw points without a label (p_uncond was 0)");
+    const struct dn_usual_sampling usual = dn_sample_usual(dn_model_spec(model), request->given);
+    const bool has_least = !isnan(request->guidance_ratio_min);
     if (isnan(request->guidance))
-        request->guidance = dn_sample_usual(dn_model_spec(model), request->given).guidance;
+        request->guidance = usual.guidance;
+    fit_guidance_limit(&request->guidance_ratio_min, usual.guidance_ratio_min,
+                       "/guidance_ratio_min", classes, request, wrong);
+    fit_guidance_limit(&request->guidance_ratio_max, usual.guidance_ratio_max,
+                       "/guidance_ratio_max", classes, request, wrong);
+    if (request->guidance_ratio_min <= request->guidance_ratio_max)
+        return;
+    if (has_least)
+        problem_add(wrong, "/guidance_ratio_min", "must be at most guidance_ratio_max, %.10g",
+                    request->guidance_ratio_max);
+    else
+        problem_add(wrong, "/guidance_ratio_max", "must be at least guidance_ratio_min, %.10g",
+                    request->guidance_ratio_min);
+}
+
+struct sampling_guidance sampling_guidance_of(const struct dn_model *model,
+                                              const struct dn_sample_request *request) {
+    if (dn_model_spec(model)->dataset.classes == 0)
+        return (struct sampling_guidance){NAN, NAN, NAN};
+    return (struct sampling_guidance){request->guidance, request->guidance_ratio_min,
+                                      request->guidance_ratio_max};
 }
 
 struct dn_sample_request sampling_default(int n) {
@@ -256,6 +299,8 @@ struct dn_sample_request sampling_default(int n) {
         .clip = true,
         .eta = NAN,
         .guidance = NAN,
+        .guidance_ratio_min = NAN,
+        .guidance_ratio_max = NAN,
         .label = DN_LABELS_BY_FREQUENCY,
     };
 }

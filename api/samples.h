@@ -51,13 +51,21 @@ struct sampling {
 /* The sampler of a request that leaves it open. */
 enum { SAMPLER_OPEN = DN_SAMPLER_COUNT };
 
-/* A request for n points in which nothing else is given: sampler is SAMPLER_OPEN, steps is 0, eta
- * and guidance are NAN, and label is DN_LABELS_BY_FREQUENCY. */
+/* A request for n points in which nothing else is given: sampler is SAMPLER_OPEN, steps is 0, eta,
+ * guidance and its limits are NAN, and label is DN_LABELS_BY_FREQUENCY. */
 struct dn_sample_request sampling_default(int n);
 /* Fills in what the request leaves out, and checks it against the model: adds errors to `wrong`.
  * request->given is complete already. */
 void sampling_fit(struct dn_sample_request *request, const struct dn_model *model,
                   struct problem_fields *wrong);
+
+/* What a response says about guidance. All are NAN for a model without labels. */
+struct sampling_guidance {
+    double guidance, ratio_min, ratio_max;
+};
+extern const struct field_set sampling_guidance_answer;
+struct sampling_guidance sampling_guidance_of(const struct dn_model *model,
+                                              const struct dn_sample_request *request);
 
 /* Reads an array of points of the same dimension, into the arena of `wrong`. may_miss: null is
  * allowed, and becomes NAN. False: `wrong` says what is wrong, or the arena has failed. */

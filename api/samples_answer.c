@@ -18,9 +18,9 @@ struct run {
     struct dn_sample_request request;
     const char *model; /* its id */
     int epoch, evaluations, dim;
-    double guidance; /* NAN for a model without labels */
-    float *memory;   /* [room] a whole trajectory, or the current range of samples */
-    double *values;  /* [room] the same range in full precision, of a table */
+    struct sampling_guidance guidance;
+    float *memory;  /* [room] a whole trajectory, or the current range of samples */
+    double *values; /* [room] the same range in full precision, of a table */
     bool has_values;
     size_t room;
     int *labels; /* [n]; NULL: none */
@@ -159,6 +159,15 @@ static enum dn_status all_frames(struct http_exchange *exchange, struct point_st
 
 /* ------------------------------------------------------------------ the response */
 
+#define OF(member) offsetof(struct sampling_guidance, member)
+static const struct field guidance_rows[] = {
+    {"", "guidance", FIELD_NUMBER, OF(guidance), .flags = FIELD_OR_NULL,
+     .doc = "null for a model without labels, and so are its limits."},
+    {"", "guidance_ratio_min", FIELD_NUMBER, OF(ratio_min), .flags = FIELD_OR_NULL},
+    {"", "guidance_ratio_max", FIELD_NUMBER, OF(ratio_max), .flags = FIELD_OR_NULL},
+};
+const struct field_set sampling_guidance_answer = ANSWER(guidance_rows);
+
 #define AT(member) offsetof(struct run, member)
 static const struct field head_rows[] = {
     {"", "model", FIELD_STRING, AT(model), .schema = "Id"},
@@ -170,8 +179,7 @@ static const struct field head_rows[] = {
      .doc = "Number of network evaluations per point."},
     {"", "eta", FIELD_NUMBER, AT(request.eta),
      .doc = "Share of fresh noise: 1 for ddpm, 0 for samplers that add none."},
-    {"", "guidance", FIELD_NUMBER, AT(guidance), .flags = FIELD_OR_NULL,
-     .doc = "null for a model without labels."},
+    {"", "", FIELD_MEMBERS, AT(guidance), .set = &sampling_guidance_answer},
     {"", "n", FIELD_INTEGER, AT(request.n)},
     {"", "dim", FIELD_INTEGER, AT(dim)},
 };
@@ -263,7 +271,6 @@ void sampling_answer(struct http_exchange *exchange) {
     struct point_stream *answer = http_alloc(exchange, sizeof *answer);
     const struct dn_model *model = loaded->model;
     const struct dn_sample_request *request = &sampling->request;
-    const bool has_labels = dn_model_spec(model)->dataset.classes > 0;
     if (run)
         *run = (struct run){.loaded = loaded,
                             .request = *request,
@@ -272,7 +279,7 @@ void sampling_answer(struct http_exchange *exchange) {
                             .evaluations = dn_sample_evaluations(model, request),
                             .dim = dn_model_dim(model),
                             .has_values = sampling->form && !sampling->is_trajectory,
-                            .guidance = has_labels ? request->guidance : NAN};
+                            .guidance = sampling_guidance_of(model, request)};
     if (!run || !answer || !reserve(exchange, run) || !make_labels(exchange, run)) {
         loaded_model_clear(loaded);
         return;

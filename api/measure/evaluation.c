@@ -27,6 +27,10 @@ static const struct field rows[] = {
     {"", "eta", FIELD_NUMBER, AT(eta), 0, 1, 0, NULL, "As for samples."},
     {"", "guidance", FIELD_NUMBER, AT(guidance), 0, DN_MAX_GUIDANCE, 0, NULL,
      "As for samples. Without label and class, each class is drawn in its proportion in the data."},
+    {"", "guidance_ratio_min", FIELD_NUMBER, AT(guidance_ratio_min), 0, DN_MAX_RATIO_MAX, 0, NULL,
+     "As for samples."},
+    {"", "guidance_ratio_max", FIELD_NUMBER, AT(guidance_ratio_max), 0, DN_MAX_RATIO_MAX,
+     FIELD_OPEN_MIN, NULL, "As for samples."},
     {"", "clip", FIELD_BOOLEAN, AT(clip), 0, 0, 0, NULL, "As for samples."},
     EPOCH_ROW(offsetof(struct evaluation, epoch)),
 };
@@ -53,6 +57,7 @@ struct evaluation_answer {
     const char *model;
     int epoch;
     struct dn_sample_request request;
+    struct sampling_guidance guidance;
     struct curve_distance curve;
     struct figure metrics[DN_METRIC_COUNT], training_distance;
     struct dn_denoising denoising;
@@ -121,6 +126,7 @@ static const struct field answer_rows[] = {
     {"", "seed", FIELD_UINT53, OF(request.seed)},
     {"", "sampler", FIELD_CHOICE, OF(request.sampler), .choices = dn_sampler_names},
     {"", "steps", FIELD_INTEGER, OF(request.steps)},
+    {"", "", FIELD_MEMBERS, OF(guidance), .set = &sampling_guidance_answer},
     {"", "metrics", FIELD_GROUP, .doc = "Of points; for images, see images."},
     {"metrics", "curve_distance", FIELD_OBJECT, .set = &curve_set, .write = write_curve,
      .doc = "Distance to the exact shape of the data: mean and 99th percentile. null for data "
@@ -229,6 +235,7 @@ static void reply(const struct evaluation *evaluation, double seconds) {
         .model = evaluation->loaded.row.id,
         .epoch = evaluation->loaded.row.epoch,
         .request = evaluation->request,
+        .guidance = sampling_guidance_of(evaluation->loaded.model, &evaluation->request),
         .training_distance = metric_at(evaluation, evaluation->first_nearest),
         .denoising =
             is_of_images(evaluation) ? (struct dn_denoising){NAN, NAN, NAN} : evaluation->denoising,
@@ -257,10 +264,12 @@ static const char *key_of(const struct evaluation *evaluation, const struct mode
     const char *sampler = dn_sampler_names[request->sampler]; /* NULL for SAMPLER_OPEN */
     if (!program)
         return NULL;
-    return http_format(evaluation->exchange, "%s %lld %s n=%d seed=%llu %s/%d %.17g %.17g %d",
-                       program, (long long)row->updated_at, row->variant, request->n,
+    return http_format(evaluation->exchange,
+                       "%s %lld %s n=%d seed=%llu %s/%d %.17g %.17g %.17g..%.17g %d", program,
+                       (long long)row->updated_at, row->variant, request->n,
                        (unsigned long long)request->seed, sampler ? sampler : "usual",
-                       request->steps, request->eta, request->guidance, request->clip);
+                       request->steps, request->eta, request->guidance, request->guidance_ratio_min,
+                       request->guidance_ratio_max, request->clip);
 }
 
 /* Is it of the current model, with the usual settings? */
@@ -270,7 +279,8 @@ static bool is_plain(const struct evaluation *evaluation) {
         dn_sample_usual(dn_model_spec(evaluation->loaded.model), false);
     return evaluation->epoch == 0 && evaluation->request.sampler == usual.sampler &&
            evaluation->request.steps == usual.steps && isnan(request->eta) &&
-           isnan(request->guidance) && request->clip;
+           isnan(request->guidance) && isnan(request->guidance_ratio_min) &&
+           isnan(request->guidance_ratio_max) && request->clip;
 }
 
 /* Responds with what is stored, before anything is loaded or computed. False: nothing is. */

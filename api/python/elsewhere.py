@@ -325,13 +325,17 @@ class Model:
         return x + (x - self.signal[u] * self.moments["mean"]) @ axes.T * (scale - 1) @ axes, together
 
     def trajectory(self, n=1, seed=0, sampler=None, steps=None, eta=0.0, guidance=None, labels=None, clip=True, start=None,
-                   given=None):  # fmt: skip
+                   given=None, guidance_ratio_min=None, guidance_ratio_max=None):  # fmt: skip
         """The timesteps [S+1], x [S+1][n][dim], and the estimates of x_0 [S][n][dim], all in data units. labels: a class
         number for each point, or None: as often as in the data. start: noise [n][dim] in data units, or None: of the seed. given:
-        known coordinates [dim] or [n][dim] in data units, NaN for the others; the frames of x before the last have noise there."""
+        known coordinates [dim] or [n][dim] in data units, NaN for the others; the frames of x before the last have noise there.
+        guidance_ratio_min, guidance_ratio_max: guidance is 1 where noise / signal is outside of them."""
         n = n if start is None else len(start)
-        usual = 1.5 if self.shape and self.spec["training"]["p_uncond"] else 1
-        guidance = (usual if self.classes else 0) if guidance is None else guidance
+        is_guided = self.classes and self.shape and self.spec["training"]["p_uncond"]
+        usual, low, high = (2, 0.2, 5) if is_guided else (1 if self.classes else 0, 0, 1e4)
+        guidance = usual if guidance is None else guidance
+        low = low if guidance_ratio_min is None else guidance_ratio_min
+        high = high if guidance_ratio_max is None else guidance_ratio_max
         labels = self.labels(n, seed) if labels is None else np.asarray(labels)
         usual = "dpmpp_2m_sde" if given is not None else "dpmpp_2m" if self.quantiles or self.shape else "ddpm"
         T = len(self.signal) - 1
@@ -347,7 +351,9 @@ class Model:
         x = x.astype(self.dtype)
         known = np.broadcast_to(np.nan if given is None else np.asarray(given, float), x.shape)
         known = np.where(np.isnan(known), np.nan, self.to_model(np.nan_to_num(known))).astype(self.dtype)
-        estimate = lambda x, t: self.estimate(x, t, labels, guidance, clip, known)
+        ratio = lambda t: self.noise[t] / max(self.signal[t], self.noise[t] / 1e4)
+        guided = lambda t: guidance == 0 or low <= ratio(t) <= high
+        estimate = lambda x, t: self.estimate(x, t, labels, guidance if guided(t) else 1, clip, known)
         xs, x0s, before, last, together = [x], [], None, None, 0.0 if eta else None
         for t, u in zip(times, times[1:]):
             step, fresh = self.step(sampler, eta, last, t, u)
@@ -407,7 +413,8 @@ def main():
     parser = argparse.ArgumentParser(description="Draws samples from an exported model.")
     parser.add_argument("model", help="weights.safetensors")
     for name, kind, default in [("n", int, 1000), ("seed", int, 0), ("sampler", str, None), ("steps", int, None),
-                                ("eta", float, 0.0), ("guidance", float, None), ("class", int, None)]:  # fmt: skip
+                                ("eta", float, 0.0), ("guidance", float, None), ("guidance-ratio-min", float, None),
+                                ("guidance-ratio-max", float, None), ("class", int, None)]:  # fmt: skip
         parser.add_argument("--" + name, type=kind, default=default)
     arguments = vars(parser.parse_args())
     with open(arguments.pop("model"), "rb") as file:

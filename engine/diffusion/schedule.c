@@ -195,6 +195,10 @@ double schedule_snr(const struct schedule *schedule, int t) {
     return schedule->alpha_bar[t] / schedule->variance[t];
 }
 
+double schedule_ratio(const struct schedule *schedule, int t) {
+    return sqrt(schedule->variance[t] / schedule->alpha_bar[t]);
+}
+
 double schedule_angle(const struct schedule *schedule, double focus, int t) {
     return atan2(sqrt(schedule->variance[t]), focus * sqrt(schedule->alpha_bar[t]));
 }

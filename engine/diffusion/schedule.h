@@ -36,6 +36,9 @@ double schedule_last_signal(const struct dn_diffusion_spec *spec);
 /* signal^2 / noise^2, t = 1..T. */
 double schedule_snr(const struct schedule *schedule, int t);
 
+/* noise / signal, t = 1..T; infinite where no signal is left. */
+double schedule_ratio(const struct schedule *schedule, int t);
+
 /* How far t is on the way from the data (0) to pure noise (pi/2), whatever the schedule; half of
  * the way is a noise/signal ratio of `focus`. */
 double schedule_angle(const struct schedule *schedule, double focus, int t);

@@ -49,10 +49,21 @@ int guide_label(const struct dn_model *model, const struct dn_sample_request *re
     return label < 0 ? class_of(model, label, request->seed, i) : label;
 }
 
+static bool is_guided(const struct dn_sample_request *request) {
+    const float guidance = (float)request->guidance; /* as outputs are multiplied by it */
+    return guidance != 0 && guidance != 1;
+}
+
+bool guide_mixes(const struct dn_model *model, const struct dn_sample_request *request, int t) {
+    const double least = request->guidance_ratio_min, most = request->guidance_ratio_max;
+    const double ratio = fmin(schedule_ratio(&model->schedule, t), DN_MAX_RATIO_MAX);
+    return is_guided(request) && least <= ratio && (ratio <= most || most == 0);
+}
+
 static void choose_labels(struct guide *guide, const struct dn_sample_request *request) {
     const int none = guide->model->spec.dataset.classes;
     guide->guidance = (float)request->guidance;
-    guide->guided = guide->guidance != 0 && guide->guidance != 1;
+    guide->guided = is_guided(request);
     if (guide->guidance != 0 && (request->label < 0 || request->given_labels))
         while (guide->label_count < none)
             guide->labels[guide->label_count] = guide->label_count, guide->label_count++;
@@ -254,7 +265,8 @@ void guide_estimate(void *context, int t, size_t n, const float *x, float *x_0) 
         x = guide->shown;
     }
     pass(guide, n, x, slot, last == (guide->guided ? 1 : 0));
-    if (guide->guided) { /* the estimate is linear in the output, whatever the network predicts */
+    /* the estimate is linear in the output, whatever the network predicts */
+    if (guide_mixes(model, guide->request, t)) {
         memcpy(guide->output, out, n * ld * sizeof *out);
         pass(guide, n, x, slot + last, true);
         for (size_t i = 0; i < n * ld; i++)

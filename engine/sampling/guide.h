@@ -53,6 +53,9 @@ bool guide_knows(const struct dn_model *model, const struct dn_sample_request *r
 int guide_labels(const struct dn_model *model, const struct dn_sample_request *request,
                  bool *guided);
 
+/* Does an estimate at t mix the outputs with and without labels? */
+bool guide_mixes(const struct dn_model *model, const struct dn_sample_request *request, int t);
+
 /* The row of the request's `given` that point i of the seed's sequence has. */
 const double *guide_given(const struct dn_model *model, const struct dn_sample_request *request,
                           uint64_t i);

@@ -27,6 +27,12 @@ static enum dn_status check_labels(const struct dn_model *model,
     if (!(request->guidance >= 0 && request->guidance <= DN_MAX_GUIDANCE))
         return error_set(error, DN_INVALID, "guidance must be 0..%d, got %g", DN_MAX_GUIDANCE,
                          request->guidance);
+    const double least = request->guidance_ratio_min, most = request->guidance_ratio_max;
+    if (!(least >= 0 && least <= (most == 0 ? DN_MAX_RATIO_MAX : most) && most <= DN_MAX_RATIO_MAX))
+        return error_set(error, DN_INVALID,
+                         "guidance_ratio_min must be 0..guidance_ratio_max, and that at most %g, "
+                         "got %g and %g",
+                         DN_MAX_RATIO_MAX, least, most);
     if (request->guidance == 0)
         return DN_OK;
     if (classes == 0)
@@ -103,8 +109,10 @@ struct dn_usual_sampling dn_sample_usual(const struct dn_spec *spec, bool is_giv
                                             : DN_DDPM,
         .steps = T > enough ? enough : T,
         .guidance = spec->dataset.classes == 0 ? 0
-                    : is_guided                ? 1.5
+                    : is_guided                ? 2
                                                : 1,
+        .guidance_ratio_min = is_guided ? 0.2 : 0,
+        .guidance_ratio_max = is_guided ? 5 : DN_MAX_RATIO_MAX,
     };
 }
 
@@ -113,11 +121,21 @@ void dn_sample_timesteps(const struct dn_model *model, const struct dn_sample_re
     plan_timesteps(&model->schedule, steps_of(model, request), timesteps);
 }
 
+/* Of the estimates of a plan, those that mix two outputs. */
+static int mixed_estimates(const struct dn_model *model, const struct dn_sample_request *request) {
+    const int steps = steps_of(model, request), each = dn_samplers[request->sampler].evaluations;
+    int timesteps[DN_MAX_TIMESTEPS + 1], count = 0;
+    dn_sample_timesteps(model, request, timesteps);
+    for (int k = 0; k < steps; k++) /* further ones of a step are made where the next one begins */
+        count += guide_mixes(model, request, timesteps[k]) ? (k > 0 ? each : 1) : 0;
+    return count;
+}
+
 int dn_sample_evaluations(const struct dn_model *model, const struct dn_sample_request *request) {
-    const bool twice = request->guidance != 0 && request->guidance != 1;
     const int passes =
         request->never_missing && guide_knows(model, request) ? 1 + DN_FILL_PASSES : 1;
-    return passes * plan_evaluations(request->sampler, steps_of(model, request)) * (twice ? 2 : 1);
+    return passes * (plan_evaluations(request->sampler, steps_of(model, request)) +
+                     mixed_estimates(model, request));
 }
 
 int dn_sample_label(const struct dn_model *model, const struct dn_sample_request *request, int i) {

@@ -139,17 +139,17 @@ test("the slider of the guidance keeps the noise", async () => {
   const page = await open(server, `#job=${id}&seed=7`, CALM);
   const slider = page.getByRole("slider", { name: "Guidance" });
   await slider.waitFor();
-  await until(async () => (await slider.inputValue()) === "1.5", "the model's own value");
+  await until(async () => (await slider.inputValue()) === "2", "the model's own value");
   await shows(page, SIX, "six images of each class");
   const before = JSON.stringify(await tiles(page));
   const asked = page.waitForRequest(/trajectories\.safetensors/);
   await slider.focus();
   await page.keyboard.press("ArrowUp");
   const query = new URL((await asked).url()).searchParams;
-  assert.deepEqual([query.get("guidance"), query.get("seed"), query.get("balance")], ["2", "7", "true"]);
+  assert.deepEqual([query.get("guidance"), query.get("seed"), query.get("balance")], ["2.5", "7", "true"]);
   await until(async () => JSON.stringify(await tiles(page)) !== before, "other images");
   await shows(page, SIX, "of the same classes");
-  await until(async () => page.url().includes("guidance=2"), "the link has the guidance");
+  await until(async () => page.url().includes("guidance=2.5"), "the link has the guidance");
   await close(page);
 });
 

@@ -121,6 +121,18 @@ def test_classes_and_guidance(trained, classes, sampler, guidance):
         agree(trained, *classes, **{**request, "strict": False}, clip=False)
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_guidance_in_an_interval(trained, classes, sampler):
+    """The default schedule is log_linear, from 0.002 to 80."""
+    for steps, guidance, limits in (
+        (25, 2, {"guidance_ratio_min": 0.2, "guidance_ratio_max": 5}),
+        (7, 0.5, {"guidance_ratio_min": 0.3}),
+        (3, 2, {"guidance_ratio_max": 3}),
+    ):
+        request = {"n": 90, "sampler": sampler, "steps": steps, "guidance": guidance, **limits}
+        agree(trained, *classes, strict=True, **request)
+
+
 # ---------------------------------------------------------------- every spec
 
 SCHEDULES = [

@@ -49,6 +49,12 @@ def spiral():
     return (curve - low) * 2 / (4.5 * numpy.pi - low) - 1
 
 
+def moons_curve():
+    t = numpy.linspace(0, numpy.pi, 5001)
+    outer = numpy.stack([numpy.cos(t), numpy.sin(t)], 1)
+    return (numpy.concatenate([outer, [1, 0.5] - outer]) + 1) * 2 / 3 - 1
+
+
 def test_the_distance_to_the_curve_is_that_of_the_samples(judged):
     found = evaluate(judged, judged.curve, "?n=300&seed=5")
     samples = points(judged, f"/v1/models/{judged.curve}/samples?n=300&seed=5")
@@ -98,11 +104,25 @@ def test_classes_come_as_often_as_in_the_data(judged):
     assert found["metrics"]["curve_distance"]["mean"] <= max(of["curve_distance"] for of in found["per_class"])
     # the first 50 points of this seed, of class 0, against the moons
     samples = points(judged, f"/v1/models/{judged.classes}/samples?n=50&seed=9&class=0")
-    t = numpy.linspace(0, numpy.pi, 5001)
-    outer = numpy.stack([numpy.cos(t), numpy.sin(t)], 1)
-    moons = (numpy.concatenate([outer, [1, 0.5] - outer]) + 1) * 2 / 3 - 1
-    distances = numpy.sqrt(((samples[:, None] - moons[None]) ** 2).sum(2)).min(1)
+    distances = numpy.sqrt(((samples[:, None] - moons_curve()[None]) ** 2).sum(2)).min(1)
     assert abs(found["per_class"][0]["curve_distance"] - distances.mean()) < 1e-4
+
+
+def test_guidance_in_an_interval(judged):
+    """Both limits count, for what is drawn, for what is kept, and in the response."""
+    path, answers = f"/v1/models/{judged.classes}/samples?n=50&seed=9&class=0", []
+    for limits in ("", "&guidance_ratio_max=2", "&guidance_ratio_min=0.1", "&guidance_ratio_min=0.1&guidance_ratio_max=2"):
+        found = evaluate(judged, judged.classes, "?n=200&seed=9&guidance=4" + limits)
+        samples = judged.get(path + "&guidance=4" + limits).json
+        for key in ("guidance", "guidance_ratio_min", "guidance_ratio_max"):
+            assert found[key] == samples[key]
+        nearest = abs(numpy.array(samples["points"])[:, None] - moons_curve()[None])
+        distance = numpy.sqrt((nearest**2).sum(2)).min(1).mean()
+        assert abs(found["per_class"][0]["curve_distance"] - distance) < 1e-4
+        answers.append(found["metrics"])
+    assert all(answers.count(each) == 1 for each in answers)
+    plain = evaluate(judged, judged.curve, "?n=50")
+    assert plain["guidance"] is plain["guidance_ratio_min"] is plain["guidance_ratio_max"] is None
 
 
 def test_what_is_not_defined_is_null(judged):
@@ -126,6 +146,7 @@ def test_samplers_are_told_apart(judged):
     [
         ("n=15", "/n"), ("n=2049", "/n"), ("n=x", "/n"), ("seed=-1", "/seed"), ("sampler=best", "/sampler"),
         ("steps=11", "/steps"), ("steps=0", "/steps"), ("eta=0.5", "/eta"), ("guidance=2", "/guidance"),
+        ("guidance_ratio_min=1", "/guidance_ratio_min"), ("guidance_ratio_max=0", "/guidance_ratio_max"),
         ("label=1", "/label"), ("noise=1", "/noise"), ("clip=1", "/clip"),
     ],
 )

@@ -204,8 +204,8 @@ def test_samples_by_get_and_post_are_the_same(trained):
     path = f"/v1/models/{trained.job}/samples"
     got = trained.get(path + "?n=20&seed=5&clip=false").json
     assert list(got) == [
-        "model", "epoch", "seed", "sampler", "steps", "evaluations", "eta", "guidance", "n", "dim", "points", "labels", "classes",
-        "duration_seconds",
+        "model", "epoch", "seed", "sampler", "steps", "evaluations", "eta", "guidance",
+        "guidance_ratio_min", "guidance_ratio_max", "n", "dim", "points", "labels", "classes", "duration_seconds",
     ]  # fmt: skip
     assert (got["n"], got["dim"], got["steps"], got["seed"], got["sampler"]) == (20, 2, 40, 5, "ddpm")
     assert len(got["points"]) == 20 and all(len(point) == 2 for point in got["points"])

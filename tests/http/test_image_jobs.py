@@ -59,7 +59,10 @@ def test_images_are_trained_with_a_unet(store, dataset, job):
     model = store.get(f"/v1/models/{job['id']}").json
     assert model["transform"] == {"shift": [127.5], "scale": [2 / 255]}
     assert model["dim"] == 64 and model["columns"] == [] and model["classes"] == ["0", "1"]
-    assert model["sampling"] == {"sampler": "dpmpp_2m", "steps": 20, "guidance": 1.5}
+    assert model["sampling"] == {
+        **{"sampler": "dpmpp_2m", "steps": 20},
+        **{"guidance": 2, "guidance_ratio_min": 0.2, "guidance_ratio_max": 5},
+    }
 
 
 def test_samples_are_the_pictures_of_their_class(store, job):
@@ -69,12 +72,25 @@ def test_samples_are_the_pictures_of_their_class(store, job):
         assert drawn.min() >= 0 and drawn.max() <= 255
         assert numpy.abs(drawn - images[label]).mean() < 40
     answer = store.get(f"/v1/models/{job['id']}/samples.json?n=1").json
-    assert answer["guidance"] == 1.5 and answer["steps"] == 20 and answer["sampler"] == "dpmpp_2m"
+    assert answer["guidance"] == 2 and answer["guidance_ratio_min"] == 0.2 and answer["guidance_ratio_max"] == 5
+    assert answer["steps"] == 20 and answer["sampler"] == "dpmpp_2m"
     for sampler in ("ddpm", "ddim", "heun", "euler", "dpmpp_2m_sde"):
         drawn = array(store.fetch("GET", f"/v1/models/{job['id']}/samples.npy?n=3&sampler={sampler}&steps=10"))
         assert drawn.min() >= 0 and drawn.max() <= 255
     noise = numpy.full((1, 64), 127.5).tolist()
     assert store.post(f"/v1/models/{job['id']}/samples", {"noise": noise, "guidance": 1}).status == 200
+
+
+def test_guidance_keeps_its_usual_limits(store, job):
+    """Unless others are asked for."""
+    url = f"/v1/models/{job['id']}/samples.json?n=1&guidance=3"
+    usual = store.get(url).json
+    assert (usual["guidance"], usual["guidance_ratio_min"], usual["guidance_ratio_max"]) == (3, 0.2, 5)
+    whole = store.get(f"{url}&guidance_ratio_min=0&guidance_ratio_max=10000").json
+    assert whole["evaluations"] == 40 > usual["evaluations"] > 20
+    refused = store.get(f"{url}&guidance_ratio_max=0.1")
+    assert refused.status == 422
+    assert refused.json["errors"] == [{"pointer": "/guidance_ratio_max", "detail": "must be at least guidance_ratio_min, 0.2"}]
 
 
 def test_without_n_there_are_as_many_images_as_a_request_may_cost(start, store, job):

@@ -174,6 +174,43 @@ def test_guidance(labelled):
     assert none["points"] != plain["points"]
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_guidance_in_an_interval(labelled, sampler):
+    """As far as its ends; elsewhere it is as if there were none."""
+    schedule = labelled.get(path(labelled, "schedule")).json["data"]
+    ratio = {t: (1 / snr) ** 0.5 for t, snr in zip(schedule["t"], schedule["snr"])}
+    fields = {"n": 20, "seed": 6, "steps": 10, "sampler": sampler, "class": 1}
+    limits = {"guidance_ratio_min": 0.9 * ratio[4], "guidance_ratio_max": 1.1 * ratio[7]}
+
+    def way(**more):
+        return labelled.get(path(labelled, "trajectories") + query({**fields, **more})).json
+
+    plain, whole, part = way(), way(guidance=3), way(guidance=3, **limits)
+    assert (plain["guidance"], plain["guidance_ratio_min"], plain["guidance_ratio_max"]) == (1, 0, 10000)
+    assert {key: part[key] for key in limits} == limits and part["guidance"] == 3
+    times = part["timesteps"][:-1]
+    inside = [limits["guidance_ratio_min"] <= ratio[t] <= limits["guidance_ratio_max"] for t in times]
+    first = inside.index(True)
+    assert 0 < first and inside[-1] is False and sum(inside) > 1
+    each = 2 if sampler == "heun" else 1
+    assert part["evaluations"] == plain["evaluations"] + each * sum(inside)
+    before = first - (sampler == "heun")  # which looks ahead
+    assert part["x"][: before + 1] == plain["x"][: before + 1] != whole["x"][: before + 1]
+    assert part["x0"][first] != plain["x0"][first]
+    assert draw(labelled, guidance=3, guidance_ratio_max=10000)["points"] == draw(labelled, guidance=3)["points"]
+    assert draw(labelled, guidance=3, guidance_ratio_max=1e-6)["points"] == draw(labelled)["points"]
+    assert draw(labelled, guidance=3, guidance_ratio_max=1e-6)["evaluations"] == 5
+
+
+def test_the_tag_knows_the_interval(labelled):
+    base = path(labelled, suffix=".npy") + "?n=20&seed=6&guidance=3"
+    answers = [labelled.get(base + more) for more in ("", "&guidance_ratio_max=1", "&guidance_ratio_min=1")]
+    tags, bodies = ([what(each) for each in answers] for what in (lambda each: each.headers["ETag"], lambda each: each.body))
+    assert len(set(tags)) == len(set(bodies)) == 3
+    for tag, more in zip(tags, ("", "&guidance_ratio_max=1", "&guidance_ratio_min=1")):
+        assert labelled.get(base + more, headers={"If-None-Match": tag}).status == 304
+
+
 def test_trajectories_have_labels_too(labelled):
     way = labelled.get(path(labelled, "trajectories") + "?n=6&steps=3&guidance=1.5&class=2").json
     assert way["labels"] == [way["classes"][2]] * 6 and way["guidance"] == 1.5 and way["evaluations"] == 6
@@ -222,6 +259,12 @@ WRONG = [
     ({"guidance": 0}, "/guidance", "labels"),
     ({"guidance": -1}, "/guidance", "from 0 to 100"),
     ({"guidance": 101}, "/guidance", "from 0 to 100"),
+    ({"guidance_ratio_min": 1}, "/guidance_ratio_min", "labels"),
+    ({"guidance_ratio_min": -0.1}, "/guidance_ratio_min", "from 0 to 10000"),
+    ({"guidance_ratio_min": 10001}, "/guidance_ratio_min", "from 0 to 10000"),
+    ({"guidance_ratio_max": 1}, "/guidance_ratio_max", "labels"),
+    ({"guidance_ratio_max": 0}, "/guidance_ratio_max", "above 0"),
+    ({"guidance_ratio_max": 10001}, "/guidance_ratio_max", "at most 10000"),
     ({"step": 3}, "/step", "steps"),
     ({"guidence": 3}, "/guidence", "guidance"),
 ]
@@ -239,14 +282,14 @@ def test_wrong_fields_are_refused(trained, what, fields, pointer, says):
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "1e999", "", "x", "0x1"])
-@pytest.mark.parametrize("field", ["eta", "guidance", "steps", "class"])
+@pytest.mark.parametrize("field", ["eta", "guidance", "guidance_ratio_min", "guidance_ratio_max", "steps", "class"])
 def test_what_is_not_a_number_is_refused(trained, field, value):
     answer = trained.get(path(trained) + f"?sampler=ddim&{field}={value}")
     assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/" + field
 
 
 @pytest.mark.parametrize("value", [None, "3", True, [], {}])
-@pytest.mark.parametrize("field", ["eta", "guidance", "steps", "class", "sampler"])
+@pytest.mark.parametrize("field", ["eta", "guidance", "guidance_ratio_max", "steps", "class", "sampler"])
 def test_values_of_another_type_are_refused(trained, field, value):
     answer = trained.post(path(trained), {field: value})
     assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/" + field
@@ -258,6 +301,9 @@ def test_wrong_labels_are_refused(labelled):
     for fields, pointer, says in [
         ({"class": 3}, "/class", "from 0 to 2"),
         ({"class": 1, "guidance": 0}, "/class", "guidance"),
+        ({"guidance": 0, "guidance_ratio_min": 1}, "/guidance_ratio_min", "guidance = 0"),
+        ({"guidance": 0, "guidance_ratio_max": 1}, "/guidance_ratio_max", "guidance = 0"),
+        ({"guidance_ratio_min": 3, "guidance_ratio_max": 2}, "/guidance_ratio_min", "at most guidance_ratio_max, 2"),
         ({"class": 1.5}, "/class", "integer"),
         ({"class": "spiral"}, "/class", "integer"),
         ({"label": names[1], "guidance": 0}, "/label", "guidance"),
@@ -301,6 +347,13 @@ def test_the_cost_is_that_of_the_evaluations(start):
         answer = server.get(path(server, suffix=".npy") + query({"n": n, "sampler": sampler, "steps": steps}))
         assert answer.status == (200 if fits else 422), (sampler, steps)
     assert server.get(path(server) + f"?n={n}").json["code"] == "too_expensive"
+    server.job = server.submit({**QUICK, "dataset": CLASSES})
+    assert server.wait(server.job)["status"] == "succeeded"
+    parameters = server.get(f"/v1/models/{server.job}").json["parameters"]
+    n = int(2e7 / (2 * parameters * 7))
+    for more, fits in [({}, True), ({"guidance": 2}, False), ({"guidance": 2, "guidance_ratio_max": 1e-6}, True)]:
+        answer = server.get(path(server, suffix=".npy") + query({"n": n, "sampler": "ddim", "steps": 7, **more}))
+        assert answer.status == (200 if fits else 422), more
 
 
 def test_without_n_there_are_as_many_points_as_a_request_may_cost(start):

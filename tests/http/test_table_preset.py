@@ -202,7 +202,10 @@ def test_a_model_says_what_is_usual(models):
     server, ids = models
     for name, sampler, steps in (("table", "dpmpp_2m", 50), ("short", "dpmpp_2m", 30), ("points", "ddpm", 100)):
         path = f"/v1/models/{ids[name]}"
-        assert server.get(path).json["sampling"] == {"sampler": sampler, "steps": steps, "guidance": 0}
+        assert server.get(path).json["sampling"] == {
+            **{"sampler": sampler, "steps": steps},
+            **{"guidance": 0, "guidance_ratio_min": 0, "guidance_ratio_max": 10000},
+        }
         usual = server.get(path + "/samples?n=20&seed=2").json
         spelled = server.get(path + f"/samples?n=20&seed=2&sampler={sampler}&steps={steps}").json
         assert spelled["points"] == usual["points"]

@@ -50,6 +50,7 @@ def models(trained):
     {"sampler": "ddim", "steps": 10}, {"sampler": "ddpm", "steps": 20, "seed": 3}, {"sampler": "heun", "steps": 6},
     {"sampler": "dpmpp_2m", "steps": 10, "guidance": 2.5}, {"sampler": "euler", "steps": 5, "guidance": 0},
     {"sampler": "dpmpp_2m_sde", "steps": 10, "guidance": 1.5},
+    {"sampler": "heun", "steps": 8, "guidance": 2, "guidance_ratio_min": 0.3, "guidance_ratio_max": 3},
 ])  # fmt: skip
 def test_numpy_draws_what_the_server_draws(trained, models, name, request_):
     job, weights = models[name]

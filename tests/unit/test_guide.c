@@ -100,8 +100,9 @@ Test(guide, every_sampler_lands_on_the_data_with_every_schedule_and_prediction,
 
 /* ------------------------------------------------------------------ guidance */
 
-/* What the network says of x at T with a label, straight from it: [n][2]. */
-static void ask(const struct dn_model *model, int label, size_t n, const float *x, float *answer) {
+/* What the network says of x at t with a label, straight from it: [n][2]. */
+static void ask(const struct dn_model *model, int timestep, int label, size_t n, const float *x,
+                float *answer) {
     struct time_rows times;
     struct workspace workspace;
     int32_t t[100], labels[100], slots[100];
@@ -109,7 +110,7 @@ static void ask(const struct dn_model *model, int label, size_t n, const float *
     cr_assert_eq(time_rows_init(&times, network, 100, 0, NULL), DN_OK);
     cr_assert_eq(workspace_init(&workspace, network, n, false, NULL), DN_OK);
     for (size_t i = 0; i < n; i++) {
-        t[i] = model->schedule.timesteps;
+        t[i] = timestep;
         labels[i] = label;
     }
     time_rows_set(&times, network, model->parameters, t, labels, n, slots);
@@ -129,11 +130,11 @@ Test(guide, guidance_mixes_the_answers_with_and_without_a_label) {
     struct dn_model *model = model_of(&spec);
     model->moments.nodes = 0; /* nothing is restored */
     random_normals(kernels_get(), 4, RANDOM_START, 0, 0, 2 * N, x);
-    ask(model, CLASSES, N, x, without);
+    ask(model, model->schedule.timesteps, CLASSES, N, x, without);
     const double guidances[] = {0, 0.5, 1, 3};
     for (int label = 0; label < CLASSES; label++)
         for (int g = 0; g < 4; g++) {
-            ask(model, label, N, x, with);
+            ask(model, model->schedule.timesteps, label, N, x, with);
             for (int i = 0; i < 2 * N; i++)
                 mixed[i] = without[i] + (float)guidances[g] * (with[i] - without[i]);
             const bool alone = guidances[g] == 0 || guidances[g] == 1;
@@ -148,6 +149,116 @@ Test(guide, guidance_mixes_the_answers_with_and_without_a_label) {
             sample(model, &request, points);
             cr_assert_arr_eq(points, expected, sizeof points);
             cr_assert_eq(dn_sample_evaluations(model, &request), alone ? 1 : 2);
+        }
+    dn_model_free(model);
+}
+
+/* Of one class, at each timestep, from the network's answers; noise / signal from the schedule that
+ * users see. */
+Test(guide, guidance_has_an_effect_in_an_interval_of_noise_only) {
+    enum { N = 20, T = 40, LABEL = 1 };
+    static float x[2 * N], with[2 * N], without[2 * N], mixed[2 * N], expected[2 * N], found[2 * N];
+    static const double intervals[][2] = {{0, 0},   {0, DN_MAX_RATIO_MAX}, {0, 2}, {0.4, 0},
+                                          {0.3, 3}, {20, DN_MAX_RATIO_MAX}};
+    struct dn_spec spec = mixture();
+    spec.training.epochs = 2;
+    for (int zero = 0; zero < 2; zero++) {
+        struct dn_schedule_step levels[T];
+        spec.diffusion.zero_terminal_snr = zero;
+        struct dn_model *model = model_of(&spec);
+        cr_assert_eq(dn_schedule_steps(&spec.diffusion, levels, NULL), DN_OK);
+        random_normals(kernels_get(), 8, RANDOM_START, 0, 0, 2 * N, x);
+        for (size_t k = 0; k < sizeof intervals / sizeof *intervals; k++) {
+            const double low = intervals[k][0], high = intervals[k][1];
+            const struct dn_sample_request request = {.n = N,
+                                                      .guidance = 3,
+                                                      .guidance_ratio_min = low,
+                                                      .guidance_ratio_max = high,
+                                                      .label = LABEL};
+            struct plan plan;
+            struct guide guide;
+            int guided = 0;
+            cr_assert_eq(plan_init(&plan, &model->schedule, NULL, DN_DDIM, T, 0, NULL), DN_OK);
+            cr_assert_eq(guide_init(&guide, model, &request, &plan, N, NULL), DN_OK);
+            guide_begin(&guide, 0, N);
+            for (int t = 1; t <= T; t++) {
+                const double ratio = 1 / sqrt(levels[t - 1].snr);
+                const bool is_limit_open = high == 0 || high == DN_MAX_RATIO_MAX;
+                const bool is_inside = ratio >= low && (is_limit_open || ratio <= high);
+                guided += is_inside;
+                ask(model, t, LABEL, N, x, with);
+                ask(model, t, CLASSES, N, x, without);
+                for (int i = 0; i < 2 * N; i++)
+                    mixed[i] = without[i] + 3 * (with[i] - without[i]);
+                diffusion_estimate(&model->schedule, DN_V, t, N, 2, x, is_inside ? mixed : with, 2,
+                                   NULL, NULL, expected);
+                guide_estimate(&guide, t, N, x, found);
+                cr_assert_arr_eq(found, expected, sizeof found, "interval %zu, t = %d", k, t);
+            }
+            cr_assert_eq(dn_sample_evaluations(model, &request), T + guided);
+            cr_assert((k < 2) == (guided == T) && guided > 0, "interval %zu: %d", k, guided);
+            guide_clear(&guide);
+            plan_clear(&plan);
+        }
+        dn_model_free(model);
+    }
+}
+
+/* With heun, a step asks twice: where it begins, and where it ends, unless that is the data. */
+Test(guide, evaluations_are_those_of_the_interval) {
+    struct dn_spec spec = mixture();
+    spec.training.epochs = 1;
+    struct dn_model *model = model_of(&spec);
+    for (int sampler = 0; sampler < DN_SAMPLER_COUNT; sampler++)
+        for (int steps = 1; steps <= 40; steps++) {
+            const struct dn_sample_request request = {.n = 1,
+                                                      .sampler = (enum dn_sampler)sampler,
+                                                      .steps = steps,
+                                                      .guidance = 2,
+                                                      .guidance_ratio_min = 0.3,
+                                                      .guidance_ratio_max = 3};
+            int timesteps[41], expected = 0;
+            dn_sample_timesteps(model, &request, timesteps);
+            for (int k = 0; k < steps; k++)
+                for (int end = 0; end <= (sampler == DN_HEUN && k + 1 < steps); end++) {
+                    const double ratio =
+                        tan(schedule_angle(&model->schedule, 1, timesteps[k + end]));
+                    expected += ratio >= 0.3 && ratio <= 3 ? 2 : 1;
+                }
+            cr_assert_eq(dn_sample_evaluations(model, &request), expected, "%s, %d steps",
+                         dn_sampler_names[sampler], steps);
+        }
+    dn_model_free(model);
+}
+
+/* To the last bit: an interval without timesteps is no guidance, and one with all is guidance. */
+Test(guide, empty_and_full_intervals) {
+    enum { N = 50 };
+    static float found[2 * N], expected[2 * N];
+    static const struct {
+        double guidance, low, high, as;
+    } cases[] = {{3, 0, DN_MAX_RATIO_MAX, 3}, {3, 1e-9, 1e-8, 1}, {1, 0.3, 3, 1}, {0, 0.3, 3, 0}};
+    struct dn_spec spec = mixture();
+    spec.training.epochs = 2;
+    struct dn_model *model = model_of(&spec);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int sampler = 0; sampler < DN_SAMPLER_COUNT; sampler++) {
+            struct dn_sample_request request = {.n = N,
+                                                .seed = 3,
+                                                .sampler = (enum dn_sampler)sampler,
+                                                .steps = 9,
+                                                .clip = true,
+                                                .guidance = cases[i].as,
+                                                .label = DN_LABELS_IN_TURN};
+            sample(model, &request, expected);
+            const int evaluations = dn_sample_evaluations(model, &request);
+            request.guidance = cases[i].guidance;
+            request.guidance_ratio_min = cases[i].low;
+            request.guidance_ratio_max = cases[i].high;
+            sample(model, &request, found);
+            cr_assert_arr_eq(found, expected, sizeof found, "case %zu, %s", i,
+                             dn_sampler_names[sampler]);
+            cr_assert_eq(dn_sample_evaluations(model, &request), evaluations);
         }
     dn_model_free(model);
 }
@@ -310,6 +421,13 @@ Test(guide, wrong_requests_are_refused) {
         {{.n = 1, .guidance = -1}, true},
         {{.n = 1, .guidance = NAN}, true},
         {{.n = 1, .guidance = DN_MAX_GUIDANCE + 1}, true},
+        {{.n = 1, .guidance = 2, .guidance_ratio_min = -1}, true},
+        {{.n = 1, .guidance = 2, .guidance_ratio_min = NAN}, true},
+        {{.n = 1, .guidance = 2, .guidance_ratio_max = NAN}, true},
+        {{.n = 1, .guidance = 2, .guidance_ratio_max = -1}, true},
+        {{.n = 1, .guidance = 2, .guidance_ratio_min = 2, .guidance_ratio_max = 1}, true},
+        {{.n = 1, .guidance = 2, .guidance_ratio_max = 2 * DN_MAX_RATIO_MAX}, true},
+        {{.n = 1, .guidance = 2, .guidance_ratio_min = 2 * DN_MAX_RATIO_MAX}, true},
         {{.n = 1, .guidance = 1, .label = CLASSES}, true},
         {{.n = 1, .guidance = 1, .label = -3}, true},
         {{.n = 1, .first = -1}, false},

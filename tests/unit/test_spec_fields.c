@@ -122,9 +122,11 @@ Test(spec, the_presets_for_images_are_their_recipes) {
     struct dn_spec of_images = job_of_images().spec;
     of_images.dataset.classes = 10;
     const struct dn_usual_sampling usual = dn_sample_usual(&of_images, false);
-    cr_assert(usual.sampler == DN_DPMPP_2M && usual.steps == 20 && usual.guidance == 1.5);
+    cr_assert(usual.sampler == DN_DPMPP_2M && usual.steps == 20 && usual.guidance == 2);
+    cr_assert(usual.guidance_ratio_min == 0.2 && usual.guidance_ratio_max == 5);
     of_images.training.p_uncond = 0; /* it never saw images without a label */
     cr_assert_eq(dn_sample_usual(&of_images, false).guidance, 1);
+    cr_assert_eq(dn_sample_usual(&of_images, false).guidance_ratio_max, DN_MAX_RATIO_MAX);
     of_images.dataset.classes = 0;
     cr_assert_eq(dn_sample_usual(&of_images, false).guidance, 0);
 }

@@ -15,9 +15,9 @@ there is left out.
             of as many training images from the same held-out images
   64 samples  seconds until a request for 64 samples has its whole answer: the median of 20, on the idle server
 
-Samples are as the server draws them unless asked otherwise: 20 steps of dpmpp_2m, guidance 1.5. Held-out images are the tenth of
-the data that the job does not train on: 6,000 of MNIST's 60,000. With --join, the files with the test images belong to
-the data set, too, and as many images as they have are held out: 10,000 of 70,000, at random.
+Samples are as the server draws them unless asked otherwise: 20 steps of dpmpp_2m, guidance 2 where noise is 0.2 to 5 times
+the signal. Held-out images are the tenth of the data that the job does not train on: 6,000 of MNIST's 60,000. With --join, the
+files with the test images belong to the data set, too, and as many images as they have are held out: 10,000 of 70,000, at random.
 """
 
 import argparse
