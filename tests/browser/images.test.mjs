@@ -289,6 +289,30 @@ test("the data turn into noise on the stage", async () => {
   await close(page);
 });
 
+test("the interval of the guidance is asked for, and shown where there is guidance", async () => {
+  const page = await open(server, `#job=${id}&seed=7&guidance=2`, CALM);
+  const [low, high] = ["Guided from", "Guided to"].map((name) => page.getByRole("spinbutton", { name }));
+  await until(async () => (await high.inputValue()) === "5", "the model's own limit");
+  await shows(page, SIX, "six images of each class");
+  const asked = page.waitForRequest(/trajectories\.safetensors/);
+  await high.fill("3");
+  await high.press("Enter");
+  const query = new URL((await asked).url()).searchParams;
+  assert.deepEqual(
+    ["guidance", "guidance_ratio_min", "guidance_ratio_max"].map((name) => query.get(name)),
+    ["2", null, "3"],
+  );
+  await shows(page, SIX, "of the same classes");
+  await until(async () => page.url().includes("guidance_ratio_max=3"), "the link has the limit");
+  await low.fill("9");
+  await low.press("Enter");
+  await until(async () => (await low.inputValue()) === "3", "it is at most the other limit");
+  await page.getByRole("spinbutton", { name: "Guidance" }).fill("1");
+  await page.getByRole("spinbutton", { name: "Guidance" }).press("Enter");
+  await until(async () => (await low.count()) + (await high.count()) === 0, "there is no guidance");
+  await close(page);
+});
+
 test("a film strip has the steps of an image of each class", async () => {
   const page = await open(server, `#job=${id}&tab=steps`, CALM);
   await until(async () => (await kinds(page)).map((line) => line.at(-1)).join() === NAMES.join(), "they end as images");

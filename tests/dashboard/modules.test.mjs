@@ -160,6 +160,15 @@ test("what was chosen for another run is left out where it does not fit", () => 
   assert.deepEqual(asked("spiral"), [50, undefined, undefined]);
   assert.deepEqual(asked(["spiral", "moons"]), [50, 3, 1]);
   assert.deepEqual(asked({ id: "0190-a", classes: ["a"] }), [50, 3, undefined]);
+  const limits = (more, dataset) => {
+    const run = { spec: { dataset, diffusion: { timesteps: 50 } } };
+    const query = sampleQuery({ ...DEFAULTS, guidance_ratio_min: 0, guidance_ratio_max: 3, ...more }, run);
+    return [query.guidance, query.guidance_ratio_min, query.guidance_ratio_max];
+  };
+  assert.deepEqual(limits({ guidance: 2 }, ["spiral", "moons"]), [2, 0, 3]);
+  assert.deepEqual(limits({ guidance_ratio_max: -1 }, ["spiral", "moons"]), [undefined, 0, undefined]);
+  assert.deepEqual(limits({ guidance: 0 }, ["spiral", "moons"]), [0, undefined, undefined]);
+  assert.deepEqual(limits({ guidance: 2 }, "spiral"), [undefined, undefined, undefined]);
   visit("");
 });
 

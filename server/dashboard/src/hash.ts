@@ -15,6 +15,8 @@ export interface View {
   sampler: string;
   steps: number; // 0: as many as usual for the model
   guidance: number; // -1: as usual for the model
+  guidance_ratio_min: number; // guidance has an effect from this noise/signal; -1: as usual for the model
+  guidance_ratio_max: number; // up to this one
   class: number; // index of the class; -1: all classes
   own: number; // of images of all classes, 1: each has its own noise; 0: each class has the same ones
   mode: StageMode;
@@ -30,6 +32,12 @@ export interface View {
   data: string; // the points of a drawing (drawing.ts), so that the link works on another server, too
 }
 
+/** The parts of the view that say how a model draws, besides the number of points and the checkpoint. */
+export const DRAWN = [
+  ...(["seed", "sampler", "steps", "class", "own", "clip"] as const),
+  ...(["guidance", "guidance_ratio_min", "guidance_ratio_max"] as const),
+];
+
 export const DEFAULTS: View = {
   job: "",
   b: "",
@@ -41,6 +49,8 @@ export const DEFAULTS: View = {
   sampler: "",
   steps: 0,
   guidance: -1,
+  guidance_ratio_min: -1,
+  guidance_ratio_max: -1,
   class: -1,
   own: 0,
   mode: "x",

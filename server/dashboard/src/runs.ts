@@ -103,7 +103,13 @@ export function asRun(
 
 /** Shows a run on the stage, in the default view. */
 const toStage = (id: string) =>
-  go({ job: id, panel: "", b: "", epoch: 0, process: "", class: -1, guidance: -1, data: "" }, true);
+  go(
+    {
+      ...{ job: id, panel: "", b: "", epoch: 0, process: "", data: "" },
+      ...{ class: -1, guidance: -1, guidance_ratio_min: -1, guidance_ratio_max: -1 },
+    },
+    true,
+  );
 
 export async function importModel(file: File): Promise<void> {
   say(`Importing ${file.name} …`);

@@ -1,7 +1,7 @@
 // What the checkpoints of the run on the stage draw from the same noise.
 import { epochs } from "../checkpoints";
 import { classesOf } from "../data";
-import { DEFAULTS, view } from "../hash";
+import { DEFAULTS, DRAWN, view } from "../hash";
 import { resource } from "../results/resource";
 import { hasModel, job } from "../runs";
 import { loadReverse, type Trajectory } from "../stage/trajectory";
@@ -28,14 +28,11 @@ export const made = resource<Trajectory[]>(() => {
   const list = thinned(epochs()); // none until their list is loaded
   if (kind.value !== "images" || tab.value !== "checkpoints" || !hasModel(run) || list.length === 0)
     return null;
-  const { seed, sampler, steps, guidance, class: place, own, clip } = view.value;
-  const of = [run.id, seed, sampler, steps, guidance, place, own, clip].join("/");
-  const n = place < 0 ? Math.min(IMAGES, classesOf(run).length || IMAGES) : IMAGES;
-  const isGuided = guidance !== 0; // otherwise there are no classes, and each image has its own noise
-  const request = {
-    ...{ ...DEFAULTS, n, seed, sampler, steps, guidance },
-    ...{ class: place, own: isGuided ? own : 1, clip },
-  };
+  const asked = Object.fromEntries(DRAWN.map((name) => [name, view.value[name]]));
+  const of = [run.id, ...Object.values(asked)].join("/");
+  const n = view.value.class < 0 ? Math.min(IMAGES, classesOf(run).length || IMAGES) : IMAGES;
+  const own = view.value.guidance === 0 ? 1 : view.value.own; // then there are no classes, and each image has its own noise
+  const request = { ...DEFAULTS, n, ...asked, own };
   return {
     of: run.id,
     key: `${of}/${list}`,

@@ -6,7 +6,7 @@ import { go, view } from "../hash";
 import { job } from "../runs";
 import { isSettled } from "../stage/subject";
 import { countOf, mostOf } from "../stage/trajectory";
-import { usualOf } from "./settings";
+import { type Usual, usualOf } from "./settings";
 
 function NumberField(props: {
   label: string;
@@ -14,10 +14,11 @@ function NumberField(props: {
   min: number;
   max: number;
   step?: number;
+  title?: string;
   set: (value: number) => void;
 }) {
   return (
-    <label>
+    <label title={props.title}>
       {props.label}
       <input
         type="number"
@@ -34,7 +35,17 @@ function NumberField(props: {
   );
 }
 
-function Classes({ names, guidance }: { names: string[]; guidance: number }) {
+const LEAST_RATIO = 0.01;
+const MOST_RATIO = 10_000; // no limit
+
+function Classes({ names, usual }: { names: string[]; usual: Usual }) {
+  const chosen = (name: "guidance" | "guidance_ratio_min" | "guidance_ratio_max") =>
+    view.value[name] < 0 ? usual[name] : view.value[name];
+  const [guidance, low, high] = [
+    chosen("guidance"),
+    chosen("guidance_ratio_min"),
+    chosen("guidance_ratio_max"),
+  ];
   return (
     <>
       <label>
@@ -53,12 +64,34 @@ function Classes({ names, guidance }: { names: string[]; guidance: number }) {
       </label>
       <NumberField
         label="Guidance"
-        value={view.value.guidance < 0 ? guidance : view.value.guidance}
+        value={guidance}
         min={0}
         max={20}
         step={0.5}
         set={(value) => go({ guidance: value })}
       />
+      {guidance !== 0 && guidance !== 1 && (
+        <>
+          <NumberField
+            label="Guided from"
+            title="noise/signal at which guidance has an effect at least"
+            value={low}
+            min={0}
+            max={high}
+            step={0.1}
+            set={(value) => go({ guidance_ratio_min: value })}
+          />
+          <NumberField
+            label="Guided to"
+            title="noise/signal at which guidance has an effect at most: without guidance where there is more, images and points vary more"
+            value={high}
+            min={Math.max(low, LEAST_RATIO)}
+            max={MOST_RATIO}
+            step={0.1}
+            set={(value) => go({ guidance_ratio_max: value })}
+          />
+        </>
+      )}
     </>
   );
 }
@@ -72,7 +105,10 @@ export function Sampling() {
   const names = classesOf(run);
   const samplers = samplerNames();
   const v = view.value;
-  const usual = usualOf(run) ?? { sampler: samplers[0] ?? "ddpm", steps: timesteps, guidance: 1 };
+  const usual = usualOf(run) ?? {
+    ...{ sampler: samplers[0] ?? "ddpm", steps: timesteps },
+    ...{ guidance: 1, guidance_ratio_min: 0, guidance_ratio_max: MOST_RATIO },
+  };
   const [what, most, count] = [shapeOf(run) ? "Images" : "Points", mostOf(run), countOf(v, run)];
   const isUsual = v.sampler === "" || v.sampler === usual.sampler;
   const usualSteps = isUsual ? usual.steps : timesteps;
@@ -125,7 +161,7 @@ export function Sampling() {
           ⟳
         </button>
       </div>
-      {names.length > 0 && <Classes names={names} guidance={usual.guidance} />}
+      {names.length > 0 && <Classes names={names} usual={usual} />}
       <label title="Keeps each estimate within the range of the training data. Points may then pile up at its edge.">
         Clip x₀
         <input

@@ -9,17 +9,26 @@ import { hasModel, job } from "../runs";
 import { duration } from "../runs/parts";
 import { isSettled } from "../stage/subject";
 
+/** How a run is sampled if nothing else is chosen. */
+export interface Usual {
+  sampler: string;
+  steps: number;
+  guidance: number;
+  guidance_ratio_min: number;
+  guidance_ratio_max: number;
+}
+
 interface Facts {
   parameters: number;
   kernels: string;
-  sampling: { sampler: string; steps: number; guidance: number } | null;
+  sampling: Usual | null;
 }
 const facts = signal<Record<string, Facts>>({}); // by run
 const presets = signal<Record<string, JobRequest>>({}); // by run: the settings of its preset alone, for its data
 const asked = new Set<string>();
 
-/** How a run is sampled if nothing else is chosen; undefined until it is known. */
-export const usualOf = (run: Job) => facts.value[run.id]?.sampling ?? undefined;
+/** Undefined until it is known. */
+export const usualOf = (run: Job): Usual | undefined => facts.value[run.id]?.sampling ?? undefined;
 
 /** Loads something once. If that fails, nothing is marked, and these rows are left out. */
 function once(key: string, ask: () => Promise<void>): void {

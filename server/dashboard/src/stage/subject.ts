@@ -3,7 +3,7 @@ import { effect, signal } from "@preact/signals";
 import { ApiError, type Job, keyState, type Pattern } from "../api";
 import { loadData, type Source, sourcesOf } from "../data";
 import { connection } from "../events";
-import { go, type View, view } from "../hash";
+import { DRAWN, go, type View, view } from "../hash";
 import { calm, play, position } from "../player";
 import { hasModel, job, jobB, jobs, loaded, onCheckpoint } from "../runs";
 import { isMoving, kind, kindOf } from "../tabs";
@@ -36,7 +36,7 @@ interface Wish {
 }
 
 /** The parts of the view that the trajectory depends on; position, layers and mode only redraw it. */
-const drawn = (v: View) => [v.n, v.seed, v.sampler, v.steps, v.guidance, v.class, v.own, v.clip].join("/");
+const drawn = (v: View) => [v.n, ...DRAWN.map((name) => v[name])].join("/");
 
 function ofProcess(process: "forward" | "optimal", sources: Source[], run: Job | undefined, v: View): Wish {
   return {

@@ -57,6 +57,16 @@ export function countOf(view: View, run: Job): number {
     : Math.min(IN_ALL, most);
 }
 
+/** What the view says about guidance, as far as it has an effect: a guidance of 0 has no limits. */
+function guidanceOf(view: View): Query {
+  const said = (value: number) => (value >= 0 ? value : undefined);
+  const limits = {
+    guidance_ratio_min: said(view.guidance_ratio_min),
+    guidance_ratio_max: said(view.guidance_ratio_max),
+  };
+  return { guidance: said(view.guidance), ...(view.guidance !== 0 && limits) };
+}
+
 /** The query that draws this view from a run's model, in any format. Values that do not fit the run are left out. */
 export function sampleQuery(view: View, run: Job): Query {
   const classes = classesOf(run).length;
@@ -67,7 +77,7 @@ export function sampleQuery(view: View, run: Job): Query {
     seed: view.seed,
     sampler: view.sampler || undefined,
     steps: Math.min(view.steps, timestepsOf(run)) || undefined,
-    guidance: classes > 0 && view.guidance >= 0 ? view.guidance : undefined,
+    ...(classes > 0 && guidanceOf(view)),
     class: view.class >= 0 && view.class < classes ? view.class : undefined,
     balance: inTurn || undefined,
     shared_noise: (inTurn && sharesNoise(view, run)) || undefined,
