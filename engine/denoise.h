@@ -512,10 +512,9 @@ struct dn_sample_request {
      * `guidance` times the difference that the label makes. 1: only with the label; 0: only
      * without; any other value takes twice as many evaluations. Must be 0 without classes. */
     double guidance; /* 0..DN_MAX_GUIDANCE */
-    /* Guidance in an interval of noise levels (Kynkäänniemi et al. 2024): where noise / signal, in
-     * model units, is outside of these limits, the output with the label is taken alone, which takes
-     * one evaluation. 0 <= min <= max <= DN_MAX_RATIO_MAX, as which any higher ratio counts, so that
-     * this maximum is no limit; a max of 0 stands for it. Ignored if guidance is 0 or 1. */
+    /* Where noise / signal (model units) is outside of this interval, only the output with the label
+     * counts, in one evaluation (Kynkäänniemi et al. 2024). 0 <= min <= max <= DN_MAX_RATIO_MAX, as
+     * which higher ratios count: no limit; a max of 0 stands for it. Ignored if guidance is 0 or 1. */
     double guidance_ratio_min, guidance_ratio_max;
     int label;  /* a class, or see below; ignored if guidance is 0 */
     int frames; /* F, number of frames to keep, see dn_frame_step; 2..S + 1, or 0: all */
@@ -580,8 +579,7 @@ size_t dn_sampling_bytes(const struct dn_model *model, const struct dn_sample_re
 struct dn_usual_sampling {
     enum dn_sampler sampler;
     int steps;
-    double guidance; /* 0 without classes */
-    double guidance_ratio_min, guidance_ratio_max;
+    double guidance, guidance_ratio_min, guidance_ratio_max; /* guidance: 0 without classes */
 };
 struct dn_usual_sampling dn_sample_usual(const struct dn_spec *spec, bool is_given);
 
