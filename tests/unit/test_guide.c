@@ -179,7 +179,7 @@ Test(guide, guidance_has_an_effect_in_an_interval_of_noise_only) {
             struct guide guide;
             int guided = 0;
             cr_assert_eq(plan_init(&plan, &model->schedule, NULL, DN_DDIM, T, 0, NULL), DN_OK);
-            cr_assert_eq(guide_init(&guide, model, &request, &plan, N, NULL), DN_OK);
+            cr_assert_eq(guide_init(&guide, model, &request, &plan, N, NULL, NULL), DN_OK);
             guide_begin(&guide, 0, N);
             for (int t = 1; t <= T; t++) {
                 const double ratio = 1 / sqrt(levels[t - 1].snr);
@@ -381,8 +381,8 @@ Test(guide, one_timestep_at_a_time_gives_the_same) {
     struct guide whole = {0}, each = {0};
     cr_assert_eq(plan_init(&short_plan, &model->schedule, NULL, DN_DDPM, 7, 0, NULL), DN_OK);
     cr_assert_eq(plan_init(&long_plan, &model->schedule, NULL, DN_DDPM, T, 0, NULL), DN_OK);
-    cr_assert_eq(guide_init(&whole, model, &request, &short_plan, N, NULL), DN_OK);
-    cr_assert_eq(guide_init(&each, model, &request, &long_plan, N, NULL), DN_OK);
+    cr_assert_eq(guide_init(&whole, model, &request, &short_plan, N, NULL, NULL), DN_OK);
+    cr_assert_eq(guide_init(&each, model, &request, &long_plan, N, NULL, NULL), DN_OK);
     cr_assert(whole.slot_of && !each.slot_of);
     guide_begin(&whole, 4, N);
     guide_begin(&each, 4, N);

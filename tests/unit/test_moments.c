@@ -469,7 +469,7 @@ static double open_of(const struct dn_trainer *trainer, struct dn_model *model, 
         x[i] = (float)(s * (double)drawn[i] + sqrt(noise2) * (double)eps[i]);
     }
     cr_assert_eq(plan_init(&plan, &model->schedule, NULL, DN_DDPM, 100, 0, NULL), DN_OK);
-    cr_assert_eq(guide_init(&guide, model, &request, &plan, N, NULL), DN_OK);
+    cr_assert_eq(guide_init(&guide, model, &request, &plan, N, NULL, NULL), DN_OK);
     guide_begin(&guide, 0, N);
     guide_estimate(&guide, t, N, x, estimates);
     for (size_t i = 0; i < N; i++) {
