@@ -14,9 +14,9 @@ enum {
     MOST = 100,            /* images of a request, and of the data set for each */
     DIGITS = 60000,        /* that are searched, if not given: as many as a job trains on */
     PIECE_BYTES = 1 << 20, /* that are compared without a pause */
-    DIGITS_AT_A_TIME = 64, /* of which each takes some 10 microseconds to draw */
+    DIGITS_AT_A_TIME = 64, /* of which each takes some 30 microseconds to draw */
 };
-#define MOST_COMPARED 1e10 /* pairs of values: a second or two of one core */
+#define MOST_COMPARED 1e10 /* pairs of values: about a second of one core */
 
 struct nearest {
     struct sampling_points points; /* of the request, */
