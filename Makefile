@@ -380,8 +380,9 @@ INSTALL := install
 INSTALL_PROGRAM := $(INSTALL)
 OBJCOPY ?= objcopy
 
+HEADERS := $(sort $(wildcard engine/denoise*.h))
 INSTALLED := $(BINDIR)/denoised $(LIBDIR)/libdenoise.a $(LIBDIR)/libdenoise.so.$(VERSION) $(LIBDIR)/$(SONAME) \
-	$(LIBDIR)/libdenoise.so $(LIBDIR)/pkgconfig/denoise.pc $(INCLUDEDIR)/denoise.h $(INCLUDEDIR)/denoise_metrics.h $(INCLUDEDIR)/denoise_table.h $(INCLUDEDIR)/denoise_training.h $(MANDIR)/man1/denoised.1 \
+	$(LIBDIR)/libdenoise.so $(LIBDIR)/pkgconfig/denoise.pc $(HEADERS:engine/%=$(INCLUDEDIR)/%) $(MANDIR)/man1/denoised.1 \
 	$(DOCDIR)/spiral.c $(DOCDIR)/LICENSE $(UNITDIR)/denoised.service
 # A file that names places, with those of this PREFIX.
 put = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|/usr/local/bin|$(BINDIR)|' $1 > '$(DESTDIR)$2' && chmod 644 '$(DESTDIR)$2'
@@ -413,7 +414,7 @@ install: ## copy what make has built below PREFIX (/usr/local) and DESTDIR; buil
 	$(INSTALL_PROGRAM) -m 644 $B/install/$(SONAME) $(DESTDIR)$(LIBDIR)/libdenoise.so.$(VERSION)
 	ln -sf libdenoise.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libdenoise.so
-	$(INSTALL) -m 644 engine/denoise.h engine/denoise_metrics.h engine/denoise_table.h engine/denoise_training.h $(DESTDIR)$(INCLUDEDIR)
+	$(INSTALL) -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)
 	$(INSTALL) -m 644 $B/install/denoised.1 $(DESTDIR)$(MANDIR)/man1
 	$(INSTALL) -m 644 engine/example/spiral.c LICENSE $(DESTDIR)$(DOCDIR)
 	$(call put,engine/denoise.pc,$(LIBDIR)/pkgconfig/denoise.pc)

@@ -20,8 +20,9 @@ struct loaded_model {
 bool load_model(struct http_exchange *exchange, int epoch, struct loaded_model *loaded);
 void loaded_model_clear(struct loaded_model *loaded); /* may be called again */
 
-/* Loads or draws what a model was trained and validated on; free it with dn_data_clear. False: the error is already the response; or, unless `gone` is NULL, *gone is true:
- * the data set was deleted, or is not the same any more. */
+/* Loads or draws what a model was trained and validated on; free it with dn_data_clear. False: the
+ * error is already the response; or, unless `gone` is NULL, *gone is true: the data set was
+ * deleted, or is not the same any more. */
 bool load_training_data(struct http_exchange *exchange, const struct model *row,
                         struct dn_data *data, bool *gone);
 

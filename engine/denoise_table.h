@@ -72,11 +72,12 @@ enum dn_status dn_columns_bin(const double *values, size_t n, int32_t *codes, in
                               struct dn_error *error);
 
 /* The order of a column's levels along the first axis of a correspondence analysis with all other
- * columns of at most DN_MAX_LEVELS levels (Greenacre 1984, "Theory and Applications of Correspondence Analysis"): levels that come
- * with similar values of the other columns are close. Writes the codes of columns[which], which has
- * at most DN_MAX_LEVELS, in this order into order [levels]. Levels at the same place are in
- * the order of their frequencies, the highest first, then of their codes. The direction is such
- * that the level with the most weight on the axis is on its positive side. DN_NO_MEMORY. */
+ * columns of at most DN_MAX_LEVELS levels (Greenacre 1984, "Theory and Applications of
+ * Correspondence Analysis"): levels that come with similar values of the other columns are close.
+ * Writes the codes of columns[which], which has at most DN_MAX_LEVELS, in this order into order
+ * [levels]. Levels at the same place are in the order of their frequencies, the highest first, then
+ * of their codes. The direction is such that the level with the most weight on the axis is on its
+ * positive side. DN_NO_MEMORY. */
 enum dn_status dn_levels_order(const struct dn_codes *columns, int count, size_t n, int which,
                                int32_t *order, struct dn_error *error);
 

@@ -3,8 +3,9 @@
  * (WHATWG HTML, section 9.2).
  *
  * One thread reads each event once, after the commit that made it, if anybody waits for events, and
- * wakes the streams that it concerns. They copy its text from a short memory that all of them share. A stream that has fallen
- * too far behind reads from the store instead, so a slow reader delays nobody and costs no memory.
+ * wakes the streams that it concerns. They copy its text from a short memory that all of them
+ * share. A stream that has fallen too far behind reads from the store instead, so a slow reader
+ * delays nobody and costs no memory.
  */
 #ifndef SERVER_EVENTS_H
 #define SERVER_EVENTS_H

@@ -10,8 +10,8 @@ void limits_open_standard(void);
 
 /* Raises the limit of open files, as far as allowed, to what `wanted` connections need in addition
  * to the database and the server's own files. `threads`: threads that read the database, besides
- * the serving ones; `database`: connections to a server of databases. Returns the number of connections that fit: `wanted`, or fewer (then the log
- * says so), or 0. */
+ * the serving ones; `database`: connections to a server of databases. Returns the number of
+ * connections that fit: `wanted`, or fewer (then the log says so), or 0. */
 int limits_connections(int wanted, int threads, int database);
 
 #endif

@@ -1,13 +1,13 @@
 /*
  * model_cache.h - loaded models that requests share.
  *
- * A model is identified by its id and the blob that has its bytes: after more training it is another
- * blob, which no clock has to tell. So a row that was just read from the store, one small query, is
- * all that a request needs to know that a loaded model is the present one. The first request for a model loads it, and others wait for that;
- * unused models stay until another one needs their room, and the least recently used one is dropped
- * first. Together they take at most the cache's bytes (a model that is being loaded counts twice:
- * as stored, and as loaded); only one at a time may exceed that, so that a model larger than the
- * cache can be used, too.
+ * A model is identified by its id and the blob that has its bytes: after more training it is
+ * another blob, which no clock has to tell. So a row that was just read from the store, one small
+ * query, is all that a request needs to know that a loaded model is the present one. The first
+ * request for a model loads it, and others wait for that; unused models stay until another one
+ * needs their room, and the least recently used one is dropped first. Together they take at most
+ * the cache's bytes (a model that is being loaded counts twice: as stored, and as loaded); only one
+ * at a time may exceed that, so that a model larger than the cache can be used, too.
  */
 #ifndef SERVER_MODEL_CACHE_H
 #define SERVER_MODEL_CACHE_H

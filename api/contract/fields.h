@@ -69,9 +69,9 @@ struct field {
     size_t offset; /* offset of the value in the target struct */
     double min, max;
     int flags; /* FIELD_OPEN_MIN: min itself is excluded; FIELD_EVEN: even integers only;
-                * FIELD_SIXTEENS: multiples of 16; FIELD_OR_NUMBER: JSON may have a number instead of its text; FIELD_OR_NULL: null
-                * is as good as absent in a request; in a response NAN, a time of 0 and an integer
-                * below min are null */
+                * FIELD_SIXTEENS: multiples of 16; FIELD_OR_NUMBER: JSON may have a number instead of
+                * its text; FIELD_OR_NULL: null is as good as absent in a request; in a response
+                * NAN, a time of 0 and an integer below min are null */
     const char *const *choices; /* NULL-terminated */
     const char *doc;            /* NULL: the name says it */
 

@@ -40,8 +40,9 @@ struct conv {
 };
 
 /* Floats of the tiles of `images` images, each ceil(height / 2) ceil(width / 2), with `channels`
- * channels, which is `in` for the tiles of x and `out` for those of dy: 16 planes [images][tiles][channels], and some room between the planes, because
- * 16 addresses that are a multiple of 4096 apart do not fit the first-level cache. */
+ * channels, which is `in` for the tiles of x and `out` for those of dy: 16 planes
+ * [images][tiles][channels], and some room between the planes, because 16 addresses that are a
+ * multiple of 4096 apart do not fit the first-level cache. */
 size_t conv_tiles_floats(const struct conv *conv, size_t images, int channels);
 
 /* Floats of the scratch memory of conv_forward and conv_backward_input; each thread has its own. */

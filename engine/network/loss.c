@@ -20,8 +20,8 @@ static float loss_of(enum dn_loss loss, float difference, float *gradient) {
     return 0;
 }
 
-/* The loss of a point over the coordinates that are not known, of which only the first 64 can be; out becomes the gradient. Without a
- * branch for each, because which ones are known is random. */
+/* The loss of a point over the coordinates that are not known, of which only the first 64 can be;
+ * out becomes the gradient. Without a branch for each, because which ones are known is random. */
 static inline __attribute__((always_inline)) double loss_row(enum dn_loss loss, size_t dim,
                                                              float *out, const float *target,
                                                              uint64_t known, float factor) {

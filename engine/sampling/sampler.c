@@ -2,7 +2,8 @@
  * sampler.c - from noise to points.
  *
  * Points go the whole way from noise to data in blocks that stay in the cache. Noise is addressed
- * by (seed, t, point), or several points in a row share one, so a point depends neither on the blocks nor on the number of points.
+ * by (seed, t, point), or several points in a row share one, so a point depends neither on the
+ * blocks nor on the number of points.
  */
 #include <math.h>
 #include <stdlib.h>

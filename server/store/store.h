@@ -448,8 +448,8 @@ enum store_status store_events(struct store_session *session, const struct event
 /* The number of events with after < id <= until that are visible now. */
 enum store_status store_event_count(struct store_session *session, int64_t after, int64_t until,
                                     int64_t *count);
-/* The id of the newest event, even if that has been deleted; no earlier one can appear any more. Its bits from EVENT_MARK_BITS on are
- * the mark of the database (migrations/). */
+/* The id of the newest event, even if that has been deleted; no earlier one can appear any more.
+ * Its bits from EVENT_MARK_BITS on are the mark of the database (migrations/). */
 enum { EVENT_MARK_BITS = 32 };
 enum store_status store_event_last(struct store_session *session, int64_t *id);
 /* Finds out up to which event no other can appear any more, and tells that to other processes that

@@ -39,7 +39,7 @@ SHARED = {"engine/denoise.h", "engine/internal.h", "engine/spec_fields.h"}  # wh
 DRAWN = re.compile(r"^ +([\w/]+)/ +-> ?((?:\w+(?:, )?)*)", re.M)  # in CONTRIBUTING.md
 # main wires everything, so it alone knows the contract's entry points.
 EXCEPTIONS = {("server/main.c", "api/api.h"), ("server/main.c", "api/demo.h")}
-EXCEPTIONS |= {("engine/denoise.h", f"denoise_{part}.h") for part in ("metrics", "table", "training")}  # they are installed side by side
+EXCEPTIONS |= {("engine/denoise.h", f"denoise_{part}.h") for part in ("metrics", "sampling", "table", "training")}  # they are installed side by side
 LIBRARIES = {"microhttpd.h": ("server/http/",), "sqlite3.h": ("server/store/sqlite/",), "libpq-fe.h": ("server/store/postgresql/",), "cjson/cJSON.h": ("api/",)}
 LIBRARIES |= {"png.h": ("api/files/pixmap.c",)}
 LIBRARIES |= {"zlib.h": ("api/files/zip.c", "api/format/png_file.", "api/table/cells_block.c", "api/upload/payload.c", "server/http/gzip.c")}

@@ -151,6 +151,7 @@ def test_an_outage_costs_training_no_work(beside, node, start, tmp_path, how):
         eventually(lambda: node.get("/readyz").status == 200 and not node.is_away())
     state = node.wait(job)
     assert (state["status"], state["attempt"]) == ("succeeded", 1)
+    eventually(lambda: node.lines("ending=ended") > 0)  # it is logged after it is stored
     assert node.lines('msg="training" ') == node.lines("ending=ended") == 1, node.read_log()
     assert outcome(node, job) == undisturbed(start, tmp_path, LONG)
     with node.store.connect() as store:
@@ -457,6 +458,9 @@ def test_jobs_that_a_take_over_has_ended_are_counted(node, proxy, done):
 def test_events_that_are_missed_are_counted(node, done):
     """A program that writes events without waiting for its turn: no stream can have them in order."""
     assert count(node, "denoised_events_late_total") == 0
+    everything = Stream(node, "/v1/events")  # events for which nobody waits are not read, and not counted
+    first = node.submit(QUICK)
+    assert any(data["job"] == first and data.get("status") == "succeeded" for _, _, data in everything)
     with node.store.connect() as stranger:
         stranger.sql("BEGIN")
         stranger.sql("INSERT INTO event (job_seq, job, at, kind, epoch) SELECT seq, id, 1, 'checkpoint', 3 FROM job WHERE id = ?", done)
@@ -466,3 +470,4 @@ def test_events_that_are_missed_are_counted(node, done):
         stranger.sql("COMMIT")
     eventually(lambda: count(node, "denoised_events_late_total") == 1)
     assert node.lines("streams have missed them") == 1
+    everything.close()
