@@ -19,7 +19,7 @@ const spiral = await train({ name: "spiral, default", dataset: "spiral" });
 await save("spiral.gif", `/v1/models/${spiral.id}/trajectories.gif?n=300&frames=41&seed=1&fps=15&size=300`);
 
 // The request that the README shows, which takes a minute or more.
-const digits = await train({ dataset: { name: "digits", n: 10000 }, training: { epochs: 13 } });
+const digits = await train({ dataset: { name: "digits", n: 10000 }, training: { epochs: 12, ema_decay: 0.998 } });
 await save("digits.png", `/v1/models/${digits.id}/samples.png?scale=2`);
 
 const dino = await train({ name: "dino", dataset: "dino" });

@@ -28,7 +28,7 @@ BLOCKS += [(html.unescape(block) + "\n", html.unescape(shown)) for block, shown 
 PUBLISHED = "https://cdn.jsdelivr.net/npm/@observablehq/sample-datasets@{version}/"
 
 # A training that a reader may wait for, and one of seconds instead.
-MINUTE = '{"dataset": {"name": "digits", "n": 10000}, "training": {"epochs": 13}}'
+MINUTE = '{"dataset": {"name": "digits", "n": 10000}, "training": {"epochs": 12, "ema_decay": 0.998}}'
 MOMENT = '{"dataset": {"name": "digits", "n": 1000}, "training": {"epochs": 4, "ema_decay": 0.9}}'
 
 # A block that shows an answer may show an error; in all others one is a failure. A reader has one shell for all blocks, which
