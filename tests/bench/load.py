@@ -1,7 +1,7 @@
 """How fast the HTTP side is, as ratios within one run: requests/s against a bare libmicrohttpd answer with the same options,
 the latency of polls while a training runs, durable submits, and the server's own time for a trajectory. Needs wrk.
 
-usage: http.py DENOISED BARE
+usage: load.py DENOISED BARE
 """
 
 import http.client
@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 
+import served
+
 ROUNDS, SECONDS, CLIENTS = 5, 2, 64
 ENDLESS = {"preset": "sinai2022", "training": {"epochs": 100000, "checkpoint_every": 100}}
 SHORT = {"preset": "sinai2022", "training": {"epochs": 2}}
@@ -23,12 +25,7 @@ wrk.body = '{"preset":"sinai2022"}'
 """
 
 
-class Process:
-    def __init__(self, *command):
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.url = self.process.stdout.readline().split()[-1]
-        self.port = int(self.url.rsplit(":", 1)[1])
-
+class Process(served.Process):
     def ask(self, method, path, body=None, headers=None):
         """(status, headers, body)"""
         connection = http.client.HTTPConnection("127.0.0.1", self.port)
@@ -37,19 +34,6 @@ class Process:
         answer = response.status, response.headers, response.read()
         connection.close()
         return answer
-
-    def seconds(self):
-        """Of processor time, so far."""
-        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
 
 
 JSON = {"Content-Type": "application/json"}

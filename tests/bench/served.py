@@ -1,4 +1,5 @@
-"""A fresh server, for what is measured through HTTP: on a free port, with its database in a folder that goes away."""
+"""Servers for what is measured through HTTP: processes that say in their first line where they listen."""
+
 
 import http.client
 import json
@@ -7,12 +8,32 @@ import subprocess
 import sys
 
 
-class Server:
+class Process:
+    def __init__(self, *command):
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.url = self.process.stdout.readline().split()[-1]
+        self.port = int(self.url.rsplit(":", 1)[1])
+
+    def seconds(self):
+        """Of processor time, so far."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Server(Process):
+    """A fresh one, on a free port, with its database in a folder that goes away."""
+
     def __init__(self, binary, folder, *flags):
         command = [binary, "serve", "--port", "0", "--database", f"{folder}/measured.db"]
-        command += ["--requests-per-minute", "0", "--log-level", "warn", *flags]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.port = int(self.process.stdout.readline().split()[-1].rsplit(":", 1)[1])
+        super().__init__(*command, "--requests-per-minute", "0", "--log-level", "warn", *flags)
 
     def ask(self, method, path, body=None, content_type="application/json", wait=60):
         """wait: seconds for which the answer to a new job may wait for the job's end."""
@@ -32,16 +53,3 @@ class Server:
 
     def json(self, *request, **options):
         return json.loads(self.ask(*request, **options))
-
-    def seconds(self):
-        """Of processor time, so far."""
-        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()

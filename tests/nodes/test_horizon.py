@@ -48,10 +48,15 @@ def cancelled_by_hand(writing, job):
     return writing.one("SELECT max(id) FROM event WHERE job = ? AND status = 'cancelled'", job)
 
 
+def events_after(node, last):
+    """The ids of all that are stored beyond this one."""
+    with node.store.connect() as database:
+        return [identity for (identity,) in database.sql("SELECT id FROM event WHERE id > ? ORDER BY id", last)]
+
+
 def test_what_was_committed_beside_a_transaction_waits_for_it_alone(node):
     """There is always another one at work by then, which has begun later."""
-    with node.store.connect() as database:
-        last = database.one("SELECT max(id) FROM event")
+    last = events_after(node, 0)[-1]
     stream = Stream(node, "/v1/events", last_id=last)
     with writer(node) as older:
         first = cancelled_by_hand(older, node.done)
@@ -59,9 +64,9 @@ def test_what_was_committed_beside_a_transaction_waits_for_it_alone(node):
         node.wait(job)
         await_look(node)
         assert node.get(f"/v1/events.json?after={last}").json["items"] == []
-        with writer(node) as newer, node.store.connect() as database:
+        with writer(node) as newer:
             older.sql("COMMIT")
-            told = [identity for (identity,) in database.sql("SELECT id FROM event WHERE id > ? ORDER BY id", last)]
+            told = events_after(node, last)
             assert told[0] == first and len(told) > 3
             assert [identity for identity, _, _ in itertools.islice(stream, len(told))] == told
             newer.sql("ROLLBACK")
@@ -69,16 +74,14 @@ def test_what_was_committed_beside_a_transaction_waits_for_it_alone(node):
 
 
 def test_an_event_that_is_rolled_back_delays_nothing(node):
-    with node.store.connect() as database:
-        last = database.one("SELECT max(id) FROM event")
+    last = events_after(node, 0)[-1]
     stream = Stream(node, "/v1/events", last_id=last)
     with writer(node) as writing:
         lost = cancelled_by_hand(writing, node.done)
         job = node.submit(QUICK)
         writing.sql("ROLLBACK")
     node.wait(job)
-    with node.store.connect() as database:
-        told = [identity for (identity,) in database.sql("SELECT id FROM event WHERE id > ? ORDER BY id", last)]
+    told = events_after(node, last)
     assert lost not in told
     assert [identity for identity, _, _ in itertools.islice(stream, len(told))] == told
     stream.close()
