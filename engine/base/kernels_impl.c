@@ -222,14 +222,15 @@ static void levels(size_t dim, const int32_t *first, const int32_t *column, cons
 static INLINE void sum_columns(const size_t vectors, size_t rows, size_t ld, const float *a,
                                float *sums) {
     vector sum[2];
-#pragma GCC unroll 2
+    UNROLL
     for (size_t j = 0; j < vectors; j++)
         sum[j] = load(sums + j * W);
-    for (; rows > 0; rows--, a += ld)
-#pragma GCC unroll 2
+    for (; rows > 0; rows--, a += ld) {
+        UNROLL
         for (size_t j = 0; j < vectors; j++)
             sum[j] += load(a + j * W);
-#pragma GCC unroll 2
+    }
+    UNROLL
     for (size_t j = 0; j < vectors; j++)
         store(sums + j * W, sum[j]);
 }
@@ -392,7 +393,7 @@ static void normals(uint64_t seed, uint32_t stream, uint32_t step, uint64_t grou
 
 static INLINE vector polynomial(const float *factors, vector x) {
     vector sum = splat(factors[0]);
-#pragma GCC unroll 8
+    UNROLL
     for (int i = 1; i < 9; i++)
         sum = sum * x + factors[i];
     return sum;

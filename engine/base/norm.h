@@ -25,16 +25,17 @@ static INLINE vector norm_scale(const float *gain, const float *a, size_t j) {
 static INLINE void norm_rows(const size_t count, size_t cols, const float *x, const float *gain,
                              const float *a, const float *b, float *rates, float *h, float *d) {
     vector squares[NORM_ROWS] = {{0}};
-    for (size_t j = 0; j < cols; j += W)
-#pragma GCC unroll 4
+    for (size_t j = 0; j < cols; j += W) {
+        UNROLL
         for (size_t i = 0; i < count; i++)
             squares[i] += load(x + i * cols + j) * load(x + i * cols + j);
+    }
     const vector4 sums = four_sums(squares[0], squares[1], squares[2], squares[3]);
     for (size_t i = 0; i < count; i++)
         rates[i] = 1 / sqrtf(sums[i] / (float)cols + NORM_EPSILON);
     for (size_t j = 0; j < cols; j += W) {
         const vector scale = norm_scale(gain, a, j), shift = b ? load(b + j) : (vector){0};
-#pragma GCC unroll 4
+        UNROLL
         for (size_t i = 0; i < count; i++) {
             const vector u = load(x + i * cols + j) * rates[i] * scale + shift;
             const vector s = 1.0f / vector_one_plus_exp(u), y = u * s;
@@ -77,7 +78,7 @@ static INLINE void norm_backward_rows(const size_t count, size_t cols, const flo
     vector dots[NORM_ROWS] = {{0}};
     for (size_t j = 0; j < cols; j += W) {
         const vector scale = norm_scale(gain, a, j);
-#pragma GCC unroll 4
+        UNROLL
         for (size_t i = 0; i < count; i++) {
             const size_t at = i * cols + j;
             dots[i] += load(g + at) * load(d + at) * scale * load(x + at);
@@ -90,7 +91,7 @@ static INLINE void norm_backward_rows(const size_t count, size_t cols, const flo
     for (size_t j = 0; j < cols; j += W) {
         const vector scale = norm_scale(gain, a, j);
         vector with_n = load(sums + j), alone = load(sums + 2 * cols + j);
-#pragma GCC unroll 4
+        UNROLL
         for (size_t i = 0; i < count; i++) {
             const size_t at = i * cols + j;
             const vector du = load(g + at) * load(d + at), value = load(x + at);

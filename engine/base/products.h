@@ -27,38 +27,38 @@ static INLINE void micro(const size_t rows, const size_t columns, size_t k, cons
     const size_t group = a_row == 1 ? MAX_ROWS : 3;
     const float *from[MAX_ROWS / 3];
     float *to = c;
-#pragma GCC unroll 4
+    UNROLL
     for (size_t i = 0; i < rows; i += group)
         from[i / group] = a + i * a_row;
-#pragma GCC unroll 12
+    UNROLL
     for (size_t i = 0; i < rows; i++, to += ldc) {
         IN_REGISTER(to);
-#pragma GCC unroll 4
+        UNROLL
         for (size_t j = 0; j < columns; j++)
             sum[i][j] = bias ? load(bias + j * W) : accumulate ? load(to + j * W) : (vector){0};
     }
     for (; k > 0; k--, b += ldb) {
         vector row[4];
-#pragma GCC unroll 4
+        UNROLL
         for (size_t j = 0; j < columns; j++)
             row[j] = load(b + j * W);
-#pragma GCC unroll 12
+        UNROLL
         for (size_t i = 0; i < rows; i++) {
             float x = from[i / group][i % group * a_row];
-#pragma GCC unroll 4
+            UNROLL
             for (size_t j = 0; j < columns; j++)
                 sum[i][j] += x * row[j];
         }
-#pragma GCC unroll 4
+        UNROLL
         for (size_t i = 0; i < rows; i += group) {
             from[i / group] += a_col;
             IN_REGISTER(from[i / group]);
         }
     }
-#pragma GCC unroll 12
+    UNROLL
     for (size_t i = 0; i < rows; i++, c += ldc) {
         IN_REGISTER(c);
-#pragma GCC unroll 4
+        UNROLL
         for (size_t j = 0; j < columns; j++)
             store(c + j * W, sum[i][j]);
     }
@@ -242,25 +242,25 @@ static INLINE void dots_block(const size_t rows, const size_t columns, size_t k,
                               size_t ldc) {
     vector sum[4][4] = {{{0}}};
     for (size_t q = 0; q < k; q += W) {
-#pragma GCC unroll 4
+        UNROLL
         for (size_t i = 0; i < rows; i++) {
             vector x = load(a + i * lda + q);
-#pragma GCC unroll 4
+            UNROLL
             for (size_t j = 0; j < columns; j++)
                 sum[i][j] += x * load(b + j * ldb + q);
         }
     }
     if (columns == 4) {
-#pragma GCC unroll 4
+        UNROLL
         for (size_t i = 0; i < rows; i++)
             *(vector4 *)(c + i * ldc) =
                 four_sums(sum[i][0], sum[i][1], sum[i][2], sum[i][3]) + *(const vector4 *)bias;
         return;
     }
-#pragma GCC unroll 2
+    UNROLL
     for (size_t j = 0; j < columns; j++) {
         vector4 sums = four_sums(sum[0][j], sum[1][j], sum[2][j], sum[3][j]) + bias[j];
-#pragma GCC unroll 4
+        UNROLL
         for (size_t i = 0; i < rows; i++)
             c[i * ldc + j] = sums[i];
     }
@@ -301,10 +301,10 @@ static INLINE void products_panel(const size_t vectors, const size_t m, const bo
                                   const float *b, size_t b_row, const float *start, float *c,
                                   size_t ldc) {
     vector factor[9][TOGETHER], first[TOGETHER];
-#pragma GCC unroll 2
+    UNROLL
     for (size_t j = 0; j < vectors; j++) {
         first[j] = starts ? load(start + j * W) : (vector){0};
-#pragma GCC unroll 9
+        UNROLL
         for (size_t f = 0; f < m; f++)
             factor[f][j] = load(b + f * b_row + j * W);
     }
@@ -313,18 +313,19 @@ static INLINE void products_panel(const size_t vectors, const size_t m, const bo
         const float *x = a + i * a_row;
         float *to = c + i * ldc;
         vector sum[TOGETHER];
-#pragma GCC unroll 2
+        UNROLL
         for (size_t j = 0; j < vectors; j++)
             sum[j] = load(to + j * W);
-#pragma GCC unroll 2
+        UNROLL
         for (size_t j = 0; starts && j < vectors; j++)
             sum[j] += first[j];
-#pragma GCC unroll 9
-        for (size_t f = 0; f < m; f++)
-#pragma GCC unroll 2
+        UNROLL
+        for (size_t f = 0; f < m; f++) {
+            UNROLL
             for (size_t j = 0; j < vectors; j++)
                 sum[j] += x[f * a_col] * factor[f][j];
-#pragma GCC unroll 2
+        }
+        UNROLL
         for (size_t j = 0; j < vectors; j++)
             store(to + j * W, sum[j]);
     }
@@ -335,31 +336,31 @@ static INLINE void outer_panel(const size_t vectors, const size_t m, const bool 
                                uint64_t which, const float *a, size_t a_row, size_t a_col,
                                const float *b, size_t ldb, float *sums, float *c, size_t c_row) {
     vector sum[9][TOGETHER], all[TOGETHER];
-#pragma GCC unroll 2
+    UNROLL
     for (size_t j = 0; j < vectors; j++) {
         all[j] = starts ? load(sums + j * W) : (vector){0};
-#pragma GCC unroll 9
+        UNROLL
         for (size_t f = 0; f < m; f++)
             sum[f][j] = load(c + f * c_row + j * W);
     }
     for (; which; which &= which - 1) {
         const size_t i = (size_t)__builtin_ctzll(which);
         const float *x = a + i * a_row;
-#pragma GCC unroll 2
+        UNROLL
         for (size_t j = 0; j < vectors; j++) {
             const vector row = load(b + i * ldb + j * W);
             if (starts)
                 all[j] += row;
-#pragma GCC unroll 9
+            UNROLL
             for (size_t f = 0; f < m; f++)
                 sum[f][j] += x[f * a_col] * row;
         }
     }
-#pragma GCC unroll 2
+    UNROLL
     for (size_t j = 0; j < vectors; j++) {
         if (starts)
             store(sums + j * W, all[j]);
-#pragma GCC unroll 9
+        UNROLL
         for (size_t f = 0; f < m; f++)
             store(c + f * c_row + j * W, sum[f][j]);
     }

@@ -19,19 +19,21 @@ struct column4 {
 
 /* The 16 numbers of a tile, which are `plane` floats apart, row by row. */
 static INLINE void store_tile(float *to, size_t plane, const struct column4 columns[4]) {
-#pragma GCC unroll 4
-    for (size_t r = 0; r < 4; r++, to += 4 * plane)
-#pragma GCC unroll 4
+    UNROLL
+    for (size_t r = 0; r < 4; r++, to += 4 * plane) {
+        UNROLL
         for (size_t column = 0; column < 4; column++)
             store(to + column * plane, columns[column].at[r]);
+    }
 }
 
 static INLINE void load_tile(const float *from, size_t plane, struct column4 columns[4]) {
-#pragma GCC unroll 4
-    for (size_t r = 0; r < 4; r++, from += 4 * plane)
-#pragma GCC unroll 4
+    UNROLL
+    for (size_t r = 0; r < 4; r++, from += 4 * plane) {
+        UNROLL
         for (size_t column = 0; column < 4; column++)
             columns[column].at[r] = load(from + column * plane);
+    }
 }
 
 /* ------------------------------------------------------------------ in */
@@ -58,7 +60,7 @@ static INLINE struct pixels pixels_of(size_t height, size_t width, size_t channe
 /* B^T times the next column of pixels. */
 static INLINE struct column4 column_in(struct pixels *pixels) {
     vector d[4];
-#pragma GCC unroll 4
+    UNROLL
     for (int r = 0; r < 4; r++) {
         d[r] = load(pixels->next[r]);
         pixels->next[r] += pixels->step[r];
@@ -78,7 +80,7 @@ static void tiles_in(size_t height, size_t width, size_t channels, size_t row, c
             const struct column4 c = x + 1 < width ? column_in(&pixels) : none;
             const struct column4 d = x + 2 < width ? column_in(&pixels) : none;
             struct column4 v[4];
-#pragma GCC unroll 4
+            UNROLL
             for (int r = 0; r < 4; r++) {
                 v[0].at[r] = a.at[r] - c.at[r];
                 v[1].at[r] = b.at[r] + c.at[r];
@@ -98,7 +100,7 @@ static INLINE void put_column(size_t height, size_t width, size_t channels, size
                               const struct column4 *column, float *image) {
     const vector *v = column->at;
     const vector d[4] = {v[0], v[1] - v[2] - v[3], v[1] + v[2] - v[0], v[3]};
-#pragma GCC unroll 4
+    UNROLL
     for (size_t r = 0; r < 4; r++) {
         const size_t y = 2 * row + r - 1; /* wraps around above the picture */
         if (y >= height)
@@ -120,7 +122,7 @@ static void tiles_in_backward(size_t height, size_t width, size_t channels, size
         for (size_t x = 0; x < width; x += 2, from += channels) {
             struct column4 v[4];
             load_tile(from, plane, v);
-#pragma GCC unroll 4
+            UNROLL
             for (int r = 0; r < 4; r++) {
                 a.at[r] += v[0].at[r];
                 b.at[r] += v[1].at[r] - v[2].at[r] - v[3].at[r];
@@ -128,7 +130,7 @@ static void tiles_in_backward(size_t height, size_t width, size_t channels, size
             if (x > 0)
                 put_column(height, width, channels, row, x - 1, &a, image + j);
             put_column(height, width, channels, row, x, &b, image + j);
-#pragma GCC unroll 4
+            UNROLL
             for (int r = 0; r < 4; r++)
                 a.at[r] = v[1].at[r] + v[2].at[r] - v[0].at[r];
             b = v[3];
@@ -158,7 +160,7 @@ static void tiles_out(size_t height, size_t width, size_t channels, size_t row,
             struct column4 m[4];
             vector y[2][4];
             load_tile(from, plane, m);
-#pragma GCC unroll 4
+            UNROLL
             for (int c = 0; c < 4; c++) {
                 y[0][c] = m[c].at[0] + m[c].at[1] + m[c].at[2];
                 y[1][c] = m[c].at[1] - m[c].at[2] + m[c].at[3];
@@ -194,7 +196,7 @@ static void tiles_out_backward(size_t height, size_t width, size_t channels, siz
             struct column4 m[4];
             m[0] = column_out_backward(&pixels);
             m[3] = x + 1 < width ? column_out_backward(&pixels) : none;
-#pragma GCC unroll 4
+            UNROLL
             for (int r = 0; r < 4; r++) {
                 m[1].at[r] = m[0].at[r] + m[3].at[r];
                 m[2].at[r] = m[0].at[r] - m[3].at[r];

@@ -20,6 +20,14 @@ enum { W = 4 };
 
 #define INLINE inline __attribute__((always_inline))
 
+/* Before a loop whose number of rounds is a constant, at the latest where its function is inlined: the
+ * vectors of an array that it goes through can then stay in registers. No such loop has more than 16. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #elif defined(__aarch64__)
@@ -119,7 +127,9 @@ static INLINE vector choose(ivector mask, vector yes, vector no) {
 /* Vectors that are computed side by side: each has to wait for its own results, and a CPU does not look far
  * enough ahead to begin with another one. */
 enum { ABREAST = 6 };
-#define FOR_EACH(i, count) _Pragma("GCC unroll 6") for (size_t i = 0; i < (count); i++)
+#define FOR_EACH(i, count)                                                                         \
+    UNROLL                                                                                         \
+    for (size_t i = 0; i < (count); i++)
 
 /* e^-x, |x| clamped to 87, of up to ABREAST vectors. e^-x = 2^n 2^f with n + f = -x / ln 2; p approximates
  * 2^f. The relative error grows with |x| (1e-7 each). */
@@ -142,7 +152,7 @@ static INLINE void vectors_exp_minus(const size_t count, vector *x) {
     FOR_EACH(i, count) {
         p[i] = splat(0x1.5c08f6p-10f);
     }
-#pragma GCC unroll 5
+    UNROLL
     for (size_t k = 0; k < 5; k++)
         FOR_EACH(i, count) {
             p[i] = p[i] * f[i] + factors[k];
