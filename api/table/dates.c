@@ -53,13 +53,13 @@ static bool is_valid(const struct moment *moment) {
 
 /* ------------------------------------------------------------------ reading */
 
-/* How the digits of %m, %d and %H are written. */
+/* How the digits of %m, %d and %H or %I are written. */
 struct padding {
     bool zero[3], bare[3]; /* 05 and 5 were seen */
 };
 
 static int padded_place(char token) {
-    return token == 'm' ? 0 : token == 'd' ? 1 : token == 'H' ? 2 : -1;
+    return token == 'm' ? 0 : token == 'd' ? 1 : token == 'H' || token == 'I' ? 2 : -1;
 }
 
 /* Reads `least` to `most` digits. */
@@ -103,6 +103,18 @@ static bool take_padded(const char **at, const char *end, int place, bool fixed,
     return true;
 }
 
+/* The hour, from 1 to 12, has been read. */
+static bool take_half(const char **at, const char *end, char token, int *hour) {
+    const char *const halves[] = {token == 'p' ? "AM" : "am", token == 'p' ? "PM" : "pm"};
+    for (int i = 0; i < 2; i++)
+        if (end - *at >= 2 && memcmp(*at, halves[i], 2) == 0 && *hour >= 1 && *hour <= 12) {
+            *at += 2;
+            *hour = *hour % 12 + 12 * i;
+            return true;
+        }
+    return false;
+}
+
 static bool take_token(char token, bool fixed, const char **at, const char *end,
                        struct moment *moment, struct padding *padding) {
     switch (token) {
@@ -114,7 +126,10 @@ static bool take_token(char token, bool fixed, const char **at, const char *end,
         return true;
     case 'm': return take_padded(at, end, 0, fixed, &moment->month, padding);
     case 'd': return take_padded(at, end, 1, fixed, &moment->day, padding);
-    case 'H': return take_padded(at, end, 2, fixed, &moment->hour, padding);
+    case 'H':
+    case 'I': return take_padded(at, end, 2, fixed, &moment->hour, padding);
+    case 'p':
+    case 'P': return take_half(at, end, token, &moment->hour);
     case 'M': return take_digits(at, end, 2, 2, &moment->minute);
     case 'S': return take_digits(at, end, 2, 2, &moment->second);
     case 'b':
@@ -185,9 +200,10 @@ static const struct {
     {"%m/%d/%y", true},  {"%d-%m-%Y", false},  {"%m-%d-%Y", true},   {"%B %d %Y", false},
     {"%b %d %Y", false}, {"%B %d, %Y", false}, {"%b %d, %Y", false}, {"%d %B %Y", false},
     {"%d %b %Y", false}, {"%d-%b-%Y", false},  {"%d-%b-%y", false},  {"%b %Y", false},
-    {"%B %Y", false},    {"%Y-%m", false},     {"%Y%m%d", false},
+    {"%B %Y", false},    {"%Y-%m", false},     {"%Y%m%d", false},    {"", false},
 };
-static const char *const times[] = {"", "%H:%M", "%H:%M:%S", "%H:%M:%S.%f"};
+static const char *const times[] = {"",         "%H:%M",       "%H:%M:%S", "%H:%M:%S.%f",
+                                    "%I:%M %p", "%I:%M:%S %p", "%I:%M %P", "%I:%M:%S %P"};
 static const char *const marks[] = {" ", "T"};
 
 /* The end of a text that says which zone its time is in: Z, +01:00, -0500; "" if there is none. */
@@ -258,15 +274,15 @@ static void finish(const struct date_texts *texts, const char *format,
     out[used] = '\0';
 }
 
-/* Tries a date with every time after it. */
+/* Tries a date with every time after it; or "", with times alone. */
 static bool find_with(const struct date_texts *texts, const char *date, const char *zone,
                       char found[DATE_FORMAT_BYTES]) {
     struct padding padding;
     char format[DATE_FORMAT_BYTES];
-    for (size_t t = 0; t < sizeof times / sizeof *times; t++)
-        for (size_t m = 0; m < (t == 0 ? 1 : 2); m++) {
-            snprintf(format, sizeof format, "%s%s%s%s", date, t == 0 ? "" : marks[m], times[t],
-                     t == 0 ? "" : zone);
+    for (size_t t = date[0] ? 0 : 1; t < sizeof times / sizeof *times; t++)
+        for (size_t m = 0; m < (t == 0 || !date[0] ? 1 : 2); m++) {
+            snprintf(format, sizeof format, "%s%s%s%s", date, t == 0 || !date[0] ? "" : marks[m],
+                     times[t], t == 0 ? "" : zone);
             if (fits_all(texts, format, &padding)) {
                 finish(texts, format, &padding, found);
                 return true;
@@ -299,7 +315,8 @@ bool date_find_format(const struct date_texts *texts, char format[DATE_FORMAT_BY
 
 static int write_token(char token, int width, bool bare, const struct moment *moment, char *out,
                        size_t room) {
-    const int two[] = {moment->month, moment->day, moment->hour};
+    const int hour = token == 'I' ? (moment->hour + 11) % 12 + 1 : moment->hour;
+    const int two[] = {moment->month, moment->day, hour};
     const int place = padded_place(token);
     if (place >= 0)
         return snprintf(out, room, bare ? "%d" : "%02d", two[place]);
@@ -308,6 +325,8 @@ static int write_token(char token, int width, bool bare, const struct moment *mo
     case 'y': return snprintf(out, room, "%02d", moment->year % 100);
     case 'M': return snprintf(out, room, "%02d", moment->minute);
     case 'S': return snprintf(out, room, "%02d", moment->second);
+    case 'p': return snprintf(out, room, moment->hour < 12 ? "AM" : "PM");
+    case 'P': return snprintf(out, room, moment->hour < 12 ? "am" : "pm");
     case 'b': return snprintf(out, room, "%.3s", months[moment->month - 1]);
     case 'B': return snprintf(out, room, "%s", months[moment->month - 1]);
     default: { /* f */

@@ -3,7 +3,8 @@
  *
  * A format is a text in which %Y %m %d %H %M %S are year, month, day, hour, minute and second in two
  * digits (the year in four), %-m %-d %-H the same without a leading zero, %y a year in two digits,
- * %b Jan, %B January, %3f a fraction of a second in three digits; all else stands for itself.
+ * %b Jan, %B January, %3f a fraction of a second in three digits; %I is an hour from 1 to 12, with %p
+ * AM or PM, or %P am or pm; all else stands for itself. A time without a date is one of 1970-01-01.
  */
 #ifndef API_TABLE_DATES_H
 #define API_TABLE_DATES_H

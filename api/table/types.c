@@ -166,11 +166,12 @@ static int64_t find_long_text(const struct column_view *view) {
     return -1;
 }
 
-/* Texts that repeat. Missing cells repeat nothing: remarks beside a few rows are no categories. */
+/* Texts that repeat; one of them may be a mark, beside cells without it. Missing cells repeat nothing:
+ * remarks beside a few rows are no categories. */
 static bool detect_categorical(const struct column_view *view) {
-    return view->present > 1 && view->present <= COLUMN_MAX_LEVELS && view->present < view->n &&
-           (view->present <= (view->n - view->missing) / 2 || view->present <= 12) &&
-           find_long_text(view) < 0;
+    const bool is_few = view->present > 1 && view->present <= 12;
+    return view->present > 0 && view->present <= COLUMN_MAX_LEVELS && view->present < view->n &&
+           (view->present <= (view->n - view->missing) / 2 || is_few) && find_long_text(view) < 0;
 }
 
 struct level {
@@ -431,23 +432,39 @@ size_t column_backward(const struct column *column, double value, char out[COLUM
 
 /* ------------------------------------------------------------------ finding */
 
-/* The type that fits, or the id. */
-static const struct type *choose_type(struct column_view *view, struct column *column) {
-    for (int i = 0; i < TYPES; i++)
-        if (types[i].detect(view))
-            return &types[i];
+/* Why a column of texts is not trained on. */
+static void note_texts(struct column_view *view, struct column *column) {
+    char format[DATE_FORMAT_BYTES];
+    bool ambiguous;
     const int64_t too_long = find_long_text(view);
+    find_dates(view, format, &ambiguous);
     if (too_long >= 0)
         column_note(view, column,
                     "It has texts of %zu bytes, and a category has at most %d, so it is not "
                     "trained on.",
                     cells_length(view->column, (uint32_t)too_long), COLUMN_TEXT_BYTES - 1);
+    else if (ambiguous)
+        column_note(view, column,
+                    "All its dates could be read with day and month exchanged, so it is not "
+                    "trained on. To change that, write them as 2020-01-31.");
+    else if (view->present == view->n - view->missing)
+        column_note(view, column, "All its texts differ, so it is not trained on.");
     else
         column_note(view, column,
                     "It has %u different texts in %zu cells, too many for categories, so it is "
                     "not trained on.",
                     view->present, view->n - view->missing);
-    return type_of(TYPE_ID);
+}
+
+/* The type that fits, or the id. */
+static const struct type *choose_type(struct column_view *view, struct column *column) {
+    int i = 0;
+    while (i < TYPES && !types[i].detect(view))
+        i++;
+    const struct type *type = i < TYPES ? &types[i] : type_of(TYPE_ID);
+    if (type->type == TYPE_ID && view->numbers == 0)
+        note_texts(view, column);
+    return type;
 }
 
 /* The text of most missing cells, or else an empty one. */

@@ -28,12 +28,21 @@ enum charset charset_find(const char *name, size_t length) {
     return CHARSET_UNKNOWN;
 }
 
+/* Are two characters of ASCII there in UTF-16, whose high bytes are 0? */
+static bool are_pairs(const char *text, bool big_endian) {
+    return text[!big_endian] == 0 && text[2 + !big_endian] == 0 && text[big_endian] != 0 &&
+           text[2 + big_endian] != 0;
+}
+
 enum charset charset_mark(const char *text, size_t length) {
     if (length >= 2 && memcmp(text, "\xff\xfe", 2) == 0)
         return CHARSET_UTF16_LE;
     if (length >= 2 && memcmp(text, "\xfe\xff", 2) == 0)
         return CHARSET_UTF16_BE;
-    return CHARSET_UTF8;
+    return length < 4               ? CHARSET_UTF8
+           : are_pairs(text, false) ? CHARSET_UTF16_LE
+           : are_pairs(text, true)  ? CHARSET_UTF16_BE
+                                    : CHARSET_UTF8;
 }
 
 /* Writes a code point in up to four bytes; returns the end. */

@@ -12,12 +12,12 @@ enum charset {
     CHARSET_WINDOWS_1252, /* and ISO-8859-1, which it extends */
     CHARSET_UTF16_LE,
     CHARSET_UTF16_BE,
-    CHARSET_UTF16, /* by its byte order mark; without one, big-endian (RFC 2781) */
+    CHARSET_UTF16, /* as charset_mark finds; otherwise big-endian (RFC 2781) */
 };
 
 /* By its name [length], in any case. */
 enum charset charset_find(const char *name, size_t length);
-/* By a byte order mark of UTF-16; otherwise CHARSET_UTF8. */
+/* UTF-16 if it begins with a byte order mark or with two characters of ASCII; otherwise CHARSET_UTF8. */
 enum charset charset_mark(const char *text, size_t length);
 
 /* Appends text [length] as UTF-8, without a byte order mark. NULL, or why that is not possible. Out of

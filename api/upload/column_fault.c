@@ -141,6 +141,8 @@ enum column_text column_text(struct notation notation, const char *text, size_t 
 
 /* ------------------------------------------------------------------ the message */
 
+#define OR_TYPE ", or give the column the type \"categorical\" or \"id\""
+
 static const struct {
     const char *what, *advice;
 } messages[COLUMN_TEXTS] = {
@@ -148,16 +150,18 @@ static const struct {
     [COLUMN_AMBIGUOUS] = {"written with an unclear decimal mark",
                           "add ?decimal=comma if a comma marks decimals, or ?decimal=point if a "
                           "point does"},
-    [COLUMN_LARGE] = {"too large", "the largest number that can be used is 1e18"},
+    [COLUMN_LARGE] = {"too large", "the largest number that can be used is 1e18; write them "
+                                   "in a larger unit" OR_TYPE},
     [COLUMN_INFINITE] = {"infinite", "remove those rows, or set them to a largest value"},
-    [COLUMN_PERCENT] = {"written with a percent sign", "save them without it"},
-    [COLUMN_CURRENCY] = {"written with a currency sign", "save them without it"},
+    [COLUMN_PERCENT] = {"written with a percent sign", "save them without it" OR_TYPE},
+    [COLUMN_CURRENCY] = {"written with a currency sign", "save them without it" OR_TYPE},
     [COLUMN_MINUS] = {"written with a minus sign that is not -",
                       "replace it by - (U+002D, the hyphen)"},
-    [COLUMN_BOOLEAN] = {"true or false, or yes or no", "save them as 1 and 0"},
-    [COLUMN_DATE] = {"of the form of a date", "save them as numbers, or remove the column"},
-    [COLUMN_UNIT] = {"written with a unit", "save them without the unit"},
-    [COLUMN_TEXT] = {"text", "save them as numbers, or remove the column"},
+    [COLUMN_BOOLEAN] = {"true or false, or yes or no", "save them as 1 and 0" OR_TYPE},
+    [COLUMN_DATE] = {"of the form of a date", "save them as numbers" OR_TYPE},
+    [COLUMN_UNIT] = {"written with a unit", "save them without the unit" OR_TYPE},
+    [COLUMN_TEXT] = {"text", "save them as numbers, or leave them empty if they stand "
+                             "for missing values" OR_TYPE},
 };
 
 const char *column_show(const char *text, size_t length, char out[COLUMN_SHOWN]) {

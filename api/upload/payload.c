@@ -201,6 +201,7 @@ static const char *known_format(const char *bytes, size_t length) {
         {"\x89HDF", 4, "HDF5: save the table as CSV"},
         {"%PDF", 4, "PDF: save the table as CSV"},
         {"SQLite format 3", 15, "an SQLite database: save the table as CSV"},
+        {"\x1f\x8b", 2, "compressed twice with gzip: decompress it once"},
         {"BZh", 3, "compressed with bzip2: decompress it, or use gzip"},
         {"\xfd"
          "7zXZ",
@@ -230,17 +231,21 @@ static bool is_other_format(struct payload *payload) {
                  is_npy ? "the bytes are not an .npy file: " : "", format);
 }
 
-/* Is the text JSON, although it should be CSV? */
+/* Is the text JSON of another kind than it was sent as, or than CSV? */
 static bool is_json(struct payload *payload) {
     const char *type = payload->media_type;
     size_t left, next = 0;
     const char *at = first_character(payload->text, payload->text_length, &left);
     const char *after = left > 1 ? first_character(at + 1, left - 1, &next) : at;
-    if ((strcmp(type, csv_type) != 0 && strcmp(type, tab_type) != 0) || next == 0 ||
-        !((*at == '{' && *after == '"') || (*at == '[' && (*after == '{' || *after == '['))))
+    const bool is_record = *at == '{' && *after == '"', is_list = *at == '[' && *after == '{';
+    const bool is_csv = strcmp(type, csv_type) == 0 || strcmp(type, tab_type) == 0;
+    const char *found = next > 0 ? type_of_bytes(at, left) : csv_type;
+    if (is_csv ? !is_record && !is_list && !(*at == '[' && *after == '[')
+               : !(strcmp(type, json_type) == 0 && found == lines_type) &&
+                     !(strcmp(type, lines_type) == 0 && is_list))
         return false;
-    const char *found = type_of_bytes(at, left);
-    return !fail(payload, PROBLEM_INVALID_DATA, "the file looks like JSON%s: send it as %s",
+    return next > 0 &&
+           !fail(payload, PROBLEM_INVALID_DATA, "the file looks like JSON%s: send it as %s",
                  found == lines_type ? " lines" : "", found);
 }
 

@@ -142,7 +142,8 @@ static void find_classes(struct reading *reading, struct points *points, struct 
         add_label_fault(reading, first, bad, wrong);
     else if (classes->count > DN_MAX_CLASSES)
         column_add_problem(reading, label,
-                           "it has more than %d different labels, and each is a class",
+                           "it has more than %d different labels, and each is a class: choose "
+                           "another column with the labels, or none, {\"label\": null}",
                            DN_MAX_CLASSES);
     else if ((size_t)points->columns[label].missing == reading->cells.n)
         column_add_problem(reading, label, "all its labels are missing");
@@ -220,6 +221,19 @@ static bool has_bad_numbers(const struct census *census, size_t n) {
     return all_unusable || texts > FEW || texts > n / 2;
 }
 
+/* Are they whole numbers that all differ, some with more digits than a number can have? Such numbers
+ * are ids. */
+static bool are_long_ids(const struct cells *cells, int j, const struct census *census) {
+    const struct cells_column *column = &cells->columns[j];
+    if (census->rows[COLUMN_LARGE] == 0 || column->distinct < cells->n ||
+        census->rows[COLUMN_LARGE] + census->rows[COLUMN_NUMBER] < cells->n)
+        return false;
+    for (uint32_t code = 0; code < column->distinct; code++)
+        if (strspn(cells_text(column, code), "0123456789") < cells_length(column, code))
+            return false;
+    return true;
+}
+
 /* Finds what a column is; adds its one error. */
 static void find_column(struct reading *reading, int j, struct notation notation,
                         struct column *column) {
@@ -234,15 +248,18 @@ static void find_column(struct reading *reading, int j, struct notation notation
     if ((is_number &&
          census.rows[COLUMN_NUMBER] + census.rows[COLUMN_MISSING] < reading->cells.n) ||
         (request.type == SCHEMA_DETECT && j != reading->label_column &&
-         has_bad_numbers(&census, reading->cells.n))) {
+         has_bad_numbers(&census, reading->cells.n) &&
+         !are_long_ids(&reading->cells, j, &census))) {
         column_add_fault(reading, j, notation, census.rows);
         return;
     }
     const char *wrong = column_find(&request, reading->wrong->arena, column);
     if (!wrong && request.type == SCHEMA_DETECT && j == reading->label_column &&
         column->type == TYPE_ID) {
-        request.type = TYPE_CATEGORICAL; /* classes need not be repeated */
-        wrong = column_find(&request, reading->wrong->arena, column);
+        struct column classes; /* need not be repeated; whether they are too many is seen later */
+        request.type = TYPE_CATEGORICAL;
+        if (!column_find(&request, reading->wrong->arena, &classes))
+            *column = classes;
     }
     reading->no_memory |= reading->wrong->arena->failed;
     if (wrong && !reading->no_memory)
@@ -329,14 +346,26 @@ static double largest_share(const struct cells *cells, int j, uint32_t *counts) 
     return (double)most / (double)cells->n;
 }
 
-/* Which share each coordinate has; -1 for other columns. False: no memory. */
+/* Does another column follow from it? */
+static bool is_source(const struct points *points, int j) {
+    for (int i = 0; i < points->column_count; i++)
+        if (points->columns[i].follows &&
+            strcmp(points->columns[i].follows, points->columns[j].name) == 0)
+            return true;
+    return false;
+}
+
+/* Which share each coordinate has; -1 for other columns, and 0 for one without which another one would
+ * have to be learned. False: no memory. */
 static bool find_shares(const struct cells *cells, const struct points *points, double *shares) {
     uint32_t most = 1;
     for (int j = 0; j < cells->count; j++)
         most = cells->columns[j].distinct > most ? cells->columns[j].distinct : most;
     uint32_t *counts = malloc(most * sizeof *counts);
     for (int j = 0; counts && j < cells->count; j++)
-        shares[j] = points->columns[j].coordinate < 0 ? -1 : largest_share(cells, j, counts);
+        shares[j] = points->columns[j].coordinate < 0 ? -1
+                    : is_source(points, j)            ? 0
+                                                      : largest_share(cells, j, counts);
     free(counts);
     return counts != NULL;
 }

@@ -74,8 +74,12 @@ static bool put_value(struct document *document, int column, int depth) {
         return put(document, column, "", 0);
     if (*from == '[' || *from == '{') {
         snprintf(pointer, sizeof pointer, "/points/%zu/%d", document->rows, column);
+        const char *name = document->reading->cells.columns[column].name;
         reading_fault(document->reading, FAULT_VALUE, pointer,
-                      "must be a number, text, true, false or null");
+                      name[0] ? "column \"%s\": an object or a list is no value: give each of its "
+                                "values a column of its own"
+                              : "%smust be a number, text, true, false or null",
+                      name);
         return put(document, column, "", 0);
     }
     return put(document, column, from, (size_t)(scan->at - from));

@@ -1,6 +1,7 @@
 """Tables as people have them: each small file has one thing that went wrong somewhere, and gets the right table or a clear error."""
 
 import csv
+import gzip
 import io
 import json
 
@@ -62,6 +63,10 @@ RIGHT = [
     ("tabs", "x\ty\n1\t2\n3\t5\n", TSV, {"x": "integer", "y": "integer"}, [["1", "2"], ["3", "5"]]),
     ("latin-1", "größe,y\n1,2\n3,5\n".encode("latin-1"), CSV + "; charset=ISO-8859-1", {"größe": "integer", "y": "integer"}, [["1", "2"], ["3", "5"]]),
     ("Unicode text of Excel", "größe\ty\r\n1\t2\r\n3\t5\r\n".encode("utf-16"), CSV, {"größe": "integer", "y": "integer"}, [["1", "2"], ["3", "5"]]),
+    ("UTF-16 without a mark", "name\ty\r\nß\t2\r\nž\t5\r\nß\t7\r\n".encode("utf-16-le"), CSV, {"name": "categorical", "y": "integer"},
+     [["ß", "2"], ["ž", "5"], ["ß", "7"]]),
+    ("the same, big-endian", "name\ty\r\nß\t2\r\nž\t5\r\nß\t7\r\n".encode("utf-16-be"), CSV, {"name": "categorical", "y": "integer"},
+     [["ß", "2"], ["ž", "5"], ["ß", "7"]]),
     ("records, one a line", '{"x": 1, "y": "a"}\n{"x": 2, "y": "b"}\n{"x": 4, "y": "a"}\n', "application/x-ndjson",
      {"x": "integer", "y": "categorical"}, [["1", "a"], ["2", "b"], ["4", "a"]]),
     # ---------------------------------------------------------------- values
@@ -71,6 +76,11 @@ RIGHT = [
      [["None", "1"], ["bird", "2"], ["None", "3"], ["bird", "7"]]),
     ("two columns of text", "p,q,v\na,x,1\nb,y,2\na,y,3\nb,x,4\n", CSV, {"p": "categorical", "q": "categorical", "v": "integer"},
      [["a", "x", "1"], ["b", "y", "2"], ["a", "y", "3"], ["b", "x", "4"]]),
+    ("a mark in some cells", "p,q\nx,1\n,2\nx,4\n,8\n", CSV, {"p": "categorical", "q": "integer"}, [["x", "1"], ["", "2"], ["x", "4"], ["", "8"]]),
+    ("times of day", "t,q\n9:05 AM,1\n12:30 PM,2\n12:00 AM,4\n", CSV, {"t": "datetime", "q": "integer"},
+     [["9:05 AM", "1"], ["12:30 PM", "2"], ["12:00 AM", "4"]]),
+    ("long ids", "post,q\n999999999999999999,1\n1234567890123456789,2\n1234567890123456790,4\n", CSV, {"post": "id", "q": "integer"},
+     [["999999999999999999", "1"], ["1234567890123456789", "2"], ["1234567890123456790", "4"]]),
     ("labels that are missing", "x,label\n1,a\n2,\n3,b\n5,a\n", CSV, {"x": "integer", "label": "categorical"}, [["1", "a"], ["2", ""], ["3", "b"], ["5", "a"]]),
 ]  # fmt: skip
 
@@ -97,6 +107,15 @@ WRONG = [
     ("a row of units", "x,y\ns,m\n1,2\n3,4\n5,7\n", CSV, ["line 2", "units of the columns, remove the row"]),
     ("an unclear mark", "v;k\n1,234;1\n2,345;2\n", CSV, ['column "v"', "unclear decimal mark", "?decimal=comma"]),
     ("marks that contradict", "v;k\n1.234.567;1\n2.5;2\n", CSV, ["contradict", 'or give the column the type "id"']),
+    ("long ids that repeat", "user,k\n1234567890123456789,1\n1234567890123456789,2\n1234567890123456790,3\n", CSV,
+     ['column "user"', "the largest number that can be used is 1e18", 'the type "categorical" or "id"']),
+    ("too many labels", "x,label\n" + "".join(f"{i},c{i % 65}\n" for i in range(300)), CSV,
+     ['column "label"', "more than 64 different labels", 'or none, {"label": null}']),
+    ("many more labels", "x,label\n" + "".join(f"{i},c{i}\n" for i in range(300)), CSV, ["more than 64 different labels"]),
+    ("gzip in gzip", gzip.compress(gzip.compress(b"x,y\n1,2\n3,5\n")), CSV, ["compressed twice"]),
+    ("records, one a line, as JSON", '{"x": 1, "y": 2}\n{"x": 2, "y": 3}\n', "application/json", ["JSON lines", "application/x-ndjson"]),
+    ("a list of records as lines", '[{"x": 1, "y": 2},\n{"x": 2, "y": 3}]', "application/x-ndjson", ["send it as application/json"]),
+    ("objects in records", '[{"x": 1, "y": {"z": 2}}, {"x": 2, "y": [3]}]', "application/json", ['column "y"', "a column of its own", "first of 2"]),
     ("a short row", "x,y\n1,2\n3\n4,5\n", CSV, ["line 3: 1 field, but the row of names has 2", "complete the row or remove it"]),
     ("a web page", "<!DOCTYPE html>\n<html><body>Sign in</body></html>\n", CSV, ["HTML"]),
     ("records in CSV", '{"x": 1, "y": 2}\n{"x": 2, "y": 3}\n', CSV, ["JSON"]),
@@ -135,3 +154,18 @@ def test_a_wide_column_of_text_is_one_error(store):
     answer = send(store, "k,v\n" + "".join(f"{i},{'n/k' if i % 7 == 0 else i * 3}\n" for i in range(5000)))
     assert answer.status == 422 and len(answer.json["errors"]) == 1
     assert "715 of 5000 cells (14%)" in answer.json["errors"][0]["detail"], json.dumps(answer.json)
+
+
+def test_the_columns_to_leave_out_are_enough(store):
+    """A column that another one follows from is no help: without it, the other one would have to be learned."""
+    names = [f"c{j}" for j in range(64)]
+    rows = [[str((i * (j + 3) * 7919) % 997) for j in range(64)] + (["b", "B"] if i % 50 == 0 else ["a", "A"]) for i in range(200)]
+    table = "\n".join(",".join(row) for row in [names + ["code", "name"], *rows])
+    (error,) = send(store, table).json["errors"]
+    column = error["pointer"].removeprefix("/columns/")
+    assert column in names
+    schema = json.dumps({"columns": {column: {"type": "id"}}})
+    parts = f'--X\r\nContent-Disposition: form-data; name="schema"\r\n\r\n{schema}\r\n--X\r\n'
+    parts += f'Content-Disposition: form-data; name="file"\r\nContent-Type: text/csv\r\n\r\n{table}\r\n--X--\r\n'
+    made = send(store, parts, "multipart/form-data; boundary=X")
+    assert made.status == 201 and made.json["dim"] == 64, made.body

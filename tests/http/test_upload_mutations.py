@@ -74,6 +74,8 @@ def mutate(rng, raw, other):
 def text_of(raw):
     """The text of a file as any reader would find it."""
     raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    if raw[1:4:2] == b"\0\0":
+        return raw.decode("utf-16-le")
     return raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
 
 

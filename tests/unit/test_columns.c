@@ -60,6 +60,8 @@ static const struct expected rows[] = {
     {"zip", "00501|00544|10001|00501", "categorical", NULL, true},
     {"x", "low|high|low|high", "categorical", NULL, true},
     {"x", "a|b|c|d", "id", NULL, false},
+    {"x", "yes||yes|", "categorical", NULL, true}, /* a mark, or none */
+    {"x", "one remark|||", "id", NULL, false},
     {"x",
      "a|b|c|d|e|f|g|h|i|j|k|l|m" /* remarks beside a few of the rows */
      "||||||||||||||",
@@ -88,6 +90,14 @@ static const struct expected rows[] = {
     {"day", "Jan 01 2000|Feb 29 2000|", "datetime", "%b %d %Y", true},
     {"t", "2020-01-31 12:30|2020-01-31 00:05", "datetime", "%Y-%m-%d %H:%M", true},
     {"t", "2020-01-31T12:30:59Z|2020-01-31T00:05:00Z", "datetime", "%Y-%m-%dT%H:%M:%SZ", true},
+    {"t", "14:05|09:30|23:59|00:00", "datetime", "%H:%M", true},
+    {"t", "9:05:07|14:05:00", "datetime", "%-H:%M:%S", true},
+    {"t", "24:00|23:59", "id", NULL, false},
+    {"t", "1/31/2020 12:05 AM|2/1/2020 1:00 PM|2/1/2020 12:00 PM", "datetime",
+     "%-m/%-d/%Y %-I:%M %p", true},
+    {"t", "12:00 am|12:59 pm|01:30 pm", "datetime", "%I:%M %P", true},
+    {"t", "13:00 PM|01:00 AM", "id", NULL, false},
+    {"t", "0:30 PM|01:00 AM", "id", NULL, false},
     {"t", "2020-01-31T12:30:59.125|2020-01-31T00:05:00.000", "datetime", "%Y-%m-%dT%H:%M:%S.%3f",
      true},
 };
@@ -203,17 +213,43 @@ Test(columns, a_type_that_does_not_fit_says_why) {
 
 /* date_read and date_text are compared with the C library, for days of four centuries. */
 Test(columns, dates_agree_with_the_c_library) {
+    static const char *const formats[] = {"%Y-%m-%d %H:%M:%S", "%d.%m.%Y %I:%M:%S %p",
+                                          "%b %d, %Y %I:%M:%S %P"};
     for (long day = -80000; day < 80000; day += 7) {
         const time_t at = day * 86400 + day * 37 % 86400;
+        const char *format = formats[(day + 80000) / 7 % 3];
         char want[64], text[DATE_TEXT];
         struct tm tm;
         double seconds;
         gmtime_r(&at, &tm);
-        strftime(want, sizeof want, "%Y-%m-%d %H:%M:%S", &tm);
-        date_text("%Y-%m-%d %H:%M:%S", (double)at, text);
+        strftime(want, sizeof want, format, &tm);
+        date_text(format, (double)at, text);
         cr_assert_str_eq(text, want);
-        cr_assert(date_read("%Y-%m-%d %H:%M:%S", text, strlen(text), &seconds));
+        cr_assert(date_read(format, text, strlen(text), &seconds));
         cr_assert_eq(seconds, (double)at);
+    }
+}
+
+/* What a stranger has to know of a column of texts that is left out. */
+Test(columns, texts_that_are_not_trained_on_say_why) {
+    static const struct {
+        const char *texts, *says;
+    } left_out[] = {
+        {"a|b|c|d", "All its texts differ"},
+        {"01/02/2020|03/04/2020", "day and month exchanged"},
+        {"a|b|c|d|e|f|g|h|i|j|k|l|m|m", "13 different texts in 14 cells"},
+        {"12:30+01:00|12:30+02:00", "All its texts differ"},
+    };
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++) {
+        struct cells cells = cells_of("x", left_out[i].texts);
+        struct arena arena = {0};
+        struct column column;
+        cr_assert_null(found(&cells, -1, &arena, &column), "%s", left_out[i].texts);
+        cr_assert_eq(column.type, TYPE_ID, "%s", left_out[i].texts);
+        cr_assert_not_null(column.notes[0], "%s", left_out[i].texts);
+        cr_assert_not_null(strstr(column.notes[0], left_out[i].says), "%s", column.notes[0]);
+        arena_clear(&arena);
+        cells_clear(&cells);
     }
 }
 

@@ -13,6 +13,7 @@ const LEVELS = 8; // maximum number of levels on a chart
 export function scaleText(column: Column, value: number): string {
   if (column.type !== "datetime") return shortNumber(value);
   const text = new Date(value * 1000).toISOString();
+  if (!/%y/i.test(column.format ?? "")) return text.slice(11, 16); // a time of day
   return text.slice(0, (column.step ?? 0) < 86_400 ? 16 : 10).replace("T", " ");
 }
 
