@@ -67,6 +67,12 @@ static bool check_uri(const char *rest, const char *source, char *error, size_t 
 #endif
 }
 
+/* "host=db dbname=denoised", as libpq and psql take it, too: perhaps with a password in it. */
+static bool is_for_libpq(const char *name) {
+    const size_t word = strspn(name, "abcdefghijklmnopqrstuvwxyz_");
+    return word > 0 && name[word] == '=';
+}
+
 bool database_name_check(const char *name, const char *source, char *error, size_t error_size) {
     const char *scheme = strstr(name, "://");
     if (store_names_server(name))
@@ -76,6 +82,11 @@ bool database_name_check(const char *name, const char *source, char *error, size
                  "%s must be the path of a file or " STORE_POSTGRESQL
                  "USER@HOST/NAME, not \"%.*s...\"",
                  source, (int)(scheme - name + 3 < 60 ? scheme - name + 3 : 60), name);
+    else if (is_for_libpq(name))
+        snprintf(error, error_size,
+                 "%s must be the path of a file (with ./ in front if its name begins like that) "
+                 "or " STORE_POSTGRESQL "USER@HOST/NAME, not \"%.*s=...\"",
+                 source, (int)strcspn(name, "="), name);
     /* SQLite's other names for databases would keep nothing. */
     else if (name[0] == ':' || strncmp(name, "file:", 5) == 0)
         snprintf(error, error_size,

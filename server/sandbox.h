@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-enum { SANDBOX_PATHS = 12, SANDBOX_PORTS = 8 };
+enum { SANDBOX_PATHS = 20, SANDBOX_PORTS = 8 };
 
 struct sandbox_files {
     const char *database; /* its directory may be read and written; NULL: it is on a server */

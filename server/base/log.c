@@ -171,7 +171,7 @@ static size_t format_line(char out[LOG_OUT_LONGEST], enum log_level level, const
     char now[CLOCK_TEXT];
     struct line line = {out, out + LOG_OUT_LONGEST - END_BYTES,
                         atomic_load(&line_format) == LOG_JSON};
-    clock_format(clock_now_ms(), now);
+    clock_format(clock_machine_ms(), now);
     if (line.is_json)
         *line.at++ = '{';
     put_key(&line, "time", 4, true);

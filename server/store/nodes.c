@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/base/clock.h"
 #include "server/store/driver.h"
 #include "server/store/nodes.h"
 #include "server/store/sql.h"
@@ -55,6 +56,7 @@ enum store_status store_offer(struct store_session *session, const char *const *
 /* PostgreSQL's subqueries see the row as it was before the update. */
 enum store_status store_node_renew(struct store_session *session, int64_t lease, bool is_draining,
                                    int64_t room, struct duties *duties) {
+    const double asked = clock_monotonic();
     struct sql_statement *row =
         sql_prepare(session,
                     "UPDATE node SET lease_until = (SELECT ms FROM clock) + ?2, draining = ?3"
@@ -62,13 +64,16 @@ enum store_status store_node_renew(struct store_session *session, int64_t lease,
                     " CASE WHEN EXISTS (SELECT 1 FROM job WHERE " SQL_CAN_RUN
                     " AND memory <= ?4) THEN 1 ELSE 0 END,"
                     " CASE WHEN (SELECT old.lease_until FROM node AS old WHERE old.id = ?1)"
-                    "  < (SELECT ms FROM clock) THEN 1 ELSE 0 END",
+                    "  < (SELECT ms FROM clock) THEN 1 ELSE 0 END,"
+                    " (SELECT ms FROM clock)",
                     "tiii", session->node, lease, (int64_t)is_draining, room);
     const bool found = sql_row(session, row);
     *duties = (struct duties){0};
     if (found)
         *duties = (struct duties){
             .take_over = sql_int(row, 0), .claim = sql_int(row, 1), .was_over = sql_int(row, 2)};
+    if (found && session->driver->is_shared)
+        clock_follow(asked, sql_int64(row, 3));
     return sql_found(session, row, found, STORE_LOST);
 }
 

@@ -7,7 +7,7 @@
  * Functions marked W need the writing session inside a transaction; the others take either.
  *
  * Rows are plain structs; strings and blobs in them are copies from malloc, freed by the matching
- * _clear. Times are milliseconds since 1970 (CLOCK_REALTIME), 0 meaning "not yet".
+ * _clear. Times are milliseconds since 1970 (clock_now_ms), 0 meaning "not yet".
  */
 #ifndef SERVER_STORE_STORE_H
 #define SERVER_STORE_STORE_H
@@ -231,7 +231,7 @@ void store_close(struct store *store);             /* all sessions must be back 
 const char *store_boot(const struct store *store); /* a unique name of this opening */
 const char *store_path(const struct store *store); /* for people; a file's is absolute */
 /* What it goes on to use once it is open, for a sandbox; NULL or 0: nothing. */
-enum { STORE_REACH_FILES = 9, STORE_REACH_PORTS = 8 };
+enum { STORE_REACH_FILES = 17, STORE_REACH_PORTS = 8 };
 struct store_reach {
     const char *file, *read[STORE_REACH_FILES]; /* the database itself, and what is only read */
     int ports[STORE_REACH_PORTS];               /* of TCP, to connect to */

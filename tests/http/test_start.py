@@ -175,7 +175,7 @@ def test_a_name_whose_first_address_is_taken_is_refused(tmp_path):
         assert "in use by another program" in refused(tmp_path, "--port", port, "--host", "localhost")
 
 
-@pytest.mark.parametrize("database", [":memory:", "file:x.db", "file:x.db?mode=ro", "sqlite:///x.db", "postgres://u:secret@x/y", ":x"])
+@pytest.mark.parametrize("database", [":memory:", "file:x.db", "file:x.db?mode=ro", "sqlite:///x.db", "postgres://u:secret@x/y", ":x", "dbname=x password=secret"])
 def test_databases_that_are_no_file(tmp_path, database):
     assert "must be the path of a file" in refused(tmp_path, "--port", "0", "--database", database)
     answer = run("backup", "copy.db", "--database", database, directory=tmp_path)
@@ -183,7 +183,7 @@ def test_databases_that_are_no_file(tmp_path, database):
 
 
 def test_such_names_with_a_directory_are_files(start, tmp_path):
-    for name in (":memory:", "file:x.db"):
+    for name in (":memory:", "file:x.db", "host=x"):
         start("--database", str(tmp_path / name))
         assert (tmp_path / name).read_bytes().startswith(b"SQLite format 3\0")
 

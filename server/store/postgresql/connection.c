@@ -21,7 +21,8 @@ enum { DEADLINE_SECONDS = 14, PATIENCE_SECONDS = 86400 };
 
 #define SET_UP                                                                                     \
     "SET extra_float_digits = 3; SET TimeZone = 'UTC'; SET standard_conforming_strings = on;"      \
-    "SET default_transaction_isolation = 'read committed';" POSTGRESQL_LIMITS(                     \
+    "SET default_transaction_isolation = 'read committed'; SET idle_session_timeout = "            \
+    "0;" POSTGRESQL_LIMITS(                                                                        \
         "SET") "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET "                \
                "tcp_keepalives_count = 3;"                                                         \
                "SET tcp_user_timeout = 10000"
@@ -57,10 +58,13 @@ void postgresql_disconnect(struct postgresql_session *session) {
     session->has_grown = false;
 }
 
-/* libpq ends its messages with a line break, and may write several lines. */
+/* libpq ends its messages with a line break, and may write several lines; where in the server's source
+ * text an error was found (is_for_lack_of_room asks for all) is of no use to anybody here. */
 static void one_line(const char *message, char *out, size_t size) {
     snprintf(out, size, "%s", message ? message : "");
-    size_t length = strlen(out);
+    char *place = strstr(out, "\nLOCATION:");
+    size_t length = place ? (size_t)(place - out) : strlen(out);
+    out[length] = '\0';
     while (length > 0 && out[length - 1] == '\n')
         out[--length] = '\0';
     for (size_t i = 0; i < length; i++)
@@ -269,8 +273,9 @@ enum store_status postgresql_failure(struct postgresql_session *session, const P
     const struct meaning meaning = meaning_of(state, postgresql_is_connected(session));
     const bool is_in_the_way = meaning.status == STORE_BUSY || meaning.status == STORE_TAKEN;
     const bool is_usual = is_in_the_way || contact_is_lost(session->store);
+    /* A migration as a whole would leave no room for what was wrong with it. */
     log_line(is_usual ? LOG_DEBUG : LOG_ERROR, "database error",
-             "code=%s what=\"%s\" detail=\"%s\"", state ? state : "none", sql, detail);
+             "code=%s what=\"%.300s\" detail=\"%s\"", state ? state : "none", sql, detail);
     if (meaning.ends_connection)
         postgresql_disconnect(session);
     if (is_in_the_way || meaning.status == STORE_AWAY)

@@ -1,13 +1,16 @@
 /* Opens a database on PostgreSQL: checks the server. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/store/postgresql/contact.h"
 
 enum { OLDEST_SERVER = 140000, USUAL_PORT = 5432 };
 enum { READER_SECONDS = 10 }; /* for an answer, for which a request waits */
+#define DIFFERENT_SECONDS 1.0 /* between two clocks, of which the log tells */
 
 static struct postgresql_store *store_of(const struct store *store) {
     return (struct postgresql_store *)store;
@@ -50,6 +53,24 @@ static bool is_fit(struct postgresql_session *session, char *error, size_t error
     return true;
 }
 
+/* Its clock goes for all nodes. */
+static bool follow_clock(struct postgresql_session *session) {
+    const double asked = clock_monotonic();
+    char *told = NULL;
+    const bool is_told =
+        postgresql_ask(session, "SELECT floor(1000 * extract(epoch FROM clock_timestamp()))",
+                       &told) == STORE_OK &&
+        told;
+    if (is_told)
+        clock_follow(asked, strtoll(told, NULL, 10));
+    free(told);
+    const double ahead = 1e-3 * (double)(clock_machine_ms() - clock_now_ms());
+    if (fabs(ahead) >= DIFFERENT_SECONDS)
+        log_line(LOG_WARN, "this machine's clock differs from the database's, which is used",
+                 "seconds_ahead=%.1f", ahead);
+    return is_told;
+}
+
 /* ------------------------------------------------------------------ opening */
 
 /* "postgresql://host:port/database" as it was understood, without user and password. */
@@ -86,10 +107,26 @@ static void keep_ports(struct postgresql_store *store, const char *ports) {
         keep_port(store, atoi(at) > 0 ? atoi(at) : USUAL_PORT);
 }
 
+/* "$HOME/name", or with another variable. */
+static void keep_below(struct postgresql_store *store, const char *variable, const char *name) {
+    char path[300];
+    const char *folder = getenv(variable);
+    if (folder && snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path)
+        keep_file(store, path);
+}
+
+/* Where libpq looks for a service each time that it connects. It does not tell whether there is one. */
+static void keep_services(struct postgresql_store *store) {
+    keep_file(store, getenv("PGSERVICEFILE"));
+    keep_below(store, "HOME", ".pg_service.conf");
+    keep_below(store, "PGSYSCONFDIR", "pg_service.conf");
+    keep_file(store, "/etc/postgresql-common/pg_service.conf"); /* as Debian builds it */
+}
+
 /* Notes what a later connection needs, before a sandbox takes it away. */
 static void look_ahead(struct postgresql_store *store, PGconn *connection) {
-    static const char *const files[] = {"passfile", "sslrootcert", "sslcert", "sslkey"};
-    char home[300];
+    static const char *const files[] = {"passfile", "sslrootcert", "sslcert",
+                                        "sslkey",   "sslcrl",      "sslcrldir"};
     PQconninfoOption *options = pq.conninfo(connection);
     for (const PQconninfoOption *option = options; option && option->keyword; option++) {
         for (size_t i = 0; i < sizeof files / sizeof *files; i++)
@@ -99,8 +136,8 @@ static void look_ahead(struct postgresql_store *store, PGconn *connection) {
             keep_ports(store, option->val);
     }
     pq.conninfoFree(options);
-    snprintf(home, sizeof home, "%s/.postgresql/root.crt", getenv("HOME") ? getenv("HOME") : "");
-    keep_file(store, home);
+    keep_below(store, "HOME", ".postgresql/root.crt");
+    keep_services(store);
 }
 
 struct store_reach postgresql_reach(const struct store *store) {
@@ -120,7 +157,14 @@ static bool open_writer(struct postgresql_store *store, char *error, size_t erro
         snprintf(error, error_size, "out of memory");
         return false;
     }
-    return is_fit(writer, error, error_size);
+    if (!is_fit(writer, error, error_size))
+        return false;
+    if (!follow_clock(writer)) {
+        snprintf(error, error_size, "it does not tell the time");
+        return false;
+    }
+    postgresql_make_own_lock(writer); /* an id, which tells the time */
+    return true;
 }
 
 /* Past the pooler: does it work, and what does it need later? */
@@ -149,7 +193,6 @@ struct store *postgresql_open(const char *uri, const char *direct, char *error, 
     char why[400] = "out of memory";
     store->base.driver = &postgresql_driver;
     store->base.writer = &writer->base;
-    postgresql_make_own_lock(writer);
     pthread_mutex_init(&store->horizon.mutex, NULL);
     pthread_mutex_init(&store->horizon.hearing, NULL);
     store->uri = strdup(uri);

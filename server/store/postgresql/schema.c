@@ -37,6 +37,34 @@ static int needed_by(struct postgresql_session *session) {
     return newest_of(session, NEEDED);
 }
 
+/* What a server uses, of which the own role has no right to some, and what would give it that; no row:
+ * it has all. Other tables of the schema may be somebody else's. */
+#define LACKING                                                                                    \
+    "SELECT format('the role %I may not use %I: let the owner of that run \"GRANT"                 \
+    " SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO %1$I; GRANT SELECT ON ALL"      \
+    " SEQUENCES IN SCHEMA %3$s TO %1$I\"', current_user, relname, relnamespace::regnamespace)"     \
+    " FROM pg_class WHERE relnamespace ="                                                          \
+    " (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('schema_migration')) AND CASE"    \
+    " WHEN relname IN ('schema_migration', 'clock', 'job_count', 'server', 'event_id_seq')"        \
+    " THEN NOT has_table_privilege(oid, 'SELECT')"                                                 \
+    " WHEN relname IN ('job', 'history', 'blob', 'piece', 'dataset', 'job_dataset', 'checkpoint'," \
+    " 'model', 'snapshot', 'evaluation', 'judge', 'event', 'replay', 'node', 'offer', 'probe')"    \
+    " THEN NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')"         \
+    " AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE')) END"          \
+    " ORDER BY relname LIMIT 1"
+
+static bool has_rights(struct postgresql_session *session, char *error, size_t error_size) {
+    char *lacking = NULL;
+    const bool is_known = postgresql_ask(session, LACKING, &lacking) == STORE_OK;
+    const bool has_all = is_known && !lacking;
+    if (!has_all)
+        snprintf(error, error_size, "the database at %s: %s",
+                 postgresql_path(&session->store->base),
+                 lacking ? lacking : "it does not say what this role may do");
+    free(lacking);
+    return has_all;
+}
+
 static int known(void) {
     return postgresql_migrations[postgresql_migration_count - 1].number;
 }
@@ -44,6 +72,8 @@ static int known(void) {
 bool postgresql_schema_fits(struct store *store, char *error, size_t error_size) {
     struct postgresql_session *session = (struct postgresql_session *)store->writer;
     const char *name = postgresql_path(store);
+    if (!has_rights(session, error, error_size))
+        return false;
     const int schema = schema_of(session), needed = schema < 0 ? -1 : needed_by(session);
     if (needed < 0)
         snprintf(error, error_size, "the database at %s does not say which schema it has", name);
