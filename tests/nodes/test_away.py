@@ -251,6 +251,16 @@ def test_connections_that_are_cut_under_load(node, proxy, start, tmp_path):
     assert outcome(node, jobs[0]) == undisturbed(start, tmp_path, LONG)
 
 
+def test_a_look_for_events_that_loses_its_connection(node, proxy):
+    """Its transaction has ended with that, so nobody tries to end it."""
+    node.wait(node.submit(QUICK))
+    proxy.swallow_answer(word="SET")  # nothing else that a node does all the time is answered so
+    assert node.wait(node.submit(QUICK))["status"] == "succeeded"
+    eventually(lambda: proxy.swallowed == 1 and node.lines("database error") > 0)
+    assert node.wait(node.submit(QUICK))["status"] == "succeeded"
+    assert node.lines("database error") == 1 and node.lines("ROLLBACK") == 0, node.read_log()
+
+
 def test_a_server_stops_without_its_database(beside, node):
     node.submit(STEADY)
     eventually(lambda: node.get("/v1/jobs?status=running").json["items"])

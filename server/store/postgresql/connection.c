@@ -305,6 +305,14 @@ enum store_status postgresql_command(struct postgresql_session *session, const c
     return session->base.status = before != STORE_OK ? before : status;
 }
 
+void postgresql_roll_back(struct postgresql_session *session) {
+    postgresql_catch_up(session); /* which may be how the loss of the connection is noticed */
+    if (!postgresql_is_connected(session))
+        postgresql_disconnect(session);
+    else if (pq.transactionStatus(session->connection) != PQTRANS_IDLE)
+        postgresql_command(session, "ROLLBACK");
+}
+
 /* Puts the first value of a row in the place of an earlier one; false: no memory. */
 static bool keep_text(PGresult *result, char **text) {
     free(*text);

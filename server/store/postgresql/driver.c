@@ -444,8 +444,7 @@ static enum store_status end_reading(struct store_session *session) {
 static void abort_all(struct store_session *session) {
     struct postgresql_session *writer = session_of(session);
     const enum store_status why = session->status;
-    if (writer->connection && pq.transactionStatus(writer->connection) != PQTRANS_IDLE)
-        postgresql_command(writer, "ROLLBACK");
+    postgresql_roll_back(writer);
     session->status = why;
 }
 

@@ -205,7 +205,7 @@ static enum store_status look(struct postgresql_session *reader) {
     }
     free(answer);
     if (status != STORE_OK)
-        postgresql_command(reader, "ROLLBACK");
+        postgresql_roll_back(reader);
     return status;
 }
 

@@ -102,6 +102,8 @@ enum store_status postgresql_failure(struct postgresql_session *session, const P
         " lock_timeout = '2s';"
 /* Statements without parameters and rows. */
 enum store_status postgresql_command(struct postgresql_session *session, const char *sql);
+/* Ends a transaction that has failed. A connection that is lost has none any more. */
+void postgresql_roll_back(struct postgresql_session *session);
 /* Has a statement that was run changed rows? Those of one that only reads do not count. */
 bool postgresql_has_changed(PGresult *result);
 /* As in driver.h. */

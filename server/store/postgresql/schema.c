@@ -133,8 +133,7 @@ static enum store_status apply(struct postgresql_session *session,
     }
     if (status == STORE_OK)
         return postgresql_command(session, "COMMIT");
-    if (postgresql_is_connected(session))
-        postgresql_command(session, "ROLLBACK");
+    postgresql_roll_back(session);
     return status;
 }
 
