@@ -10,12 +10,13 @@ import time
 
 import postgresql
 import pytest
-from conftest import ENDLESS, QUICK
+from conftest import ENDLESS, QUICK, Answer
 from figures import figure, size
 from fleet import at_once, eventually_within, fleet, harness  # noqa: F401
 from sse import Stream
 
 CONNECTIONS = 8  # of a node, at most
+REFUSED = 0.01  # of the requests of 16 clients, at most
 LOADED = "shared_preload_libraries"
 
 
@@ -87,24 +88,36 @@ def test_idle_with_sqlite(tmp_path):
     assert server.stop() == 0
 
 
+def refusals_of(server):
+    """The codes of those that say: nothing has happened, try again after Retry-After seconds."""
+    problems = server.get("/openapi.json").json["x-problems"]
+    return {each["code"] for each in problems if each["status"] == 503 and "Retry-After" in each["description"]}
+
+
 def per_second(server, seconds, requests):
-    """How many requests/s 16 clients get, each of the next of these."""
-    until, done = time.monotonic() + seconds, []
+    """How many requests/s 16 clients get, each with the next of these, and which share of all was refused for lack of room."""
+    until, done, refusals = time.monotonic() + seconds, [], refusals_of(server)
 
     def ask():
-        count = 0
+        served, refused = 0, 0
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
             while time.monotonic() < until:
                 method, path, body = requests()
                 connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
-                answer = connection.getresponse()
-                answer.read()
-                assert answer.status in (200, 201), answer.status
-                count += 1
-        done.append(count)
+                answer = Answer(connection.getresponse())
+                if answer.status in (200, 201):
+                    served += 1
+                    continue
+                assert answer.status == 503 and answer.json["code"] in refusals, (answer.status, answer.body)
+                assert int(answer.headers["Retry-After"]) > 0
+                refused += 1
+                time.sleep(0.1)
+        done.append((served, refused))
 
     at_once([ask] * 16)
-    return sum(done) / seconds
+    served, refused = map(sum, zip(*done))
+    assert served > refused
+    return served / seconds, refused / (served + refused)
 
 
 @pytest.mark.row("numbers")
@@ -114,16 +127,18 @@ def test_speed_beside_sqlite(fleet, tmp_path):
     flags = ("--workers", "1", "--max-queued", "1000000")
     server = harness.Server(tmp_path / "sqlite", *flags, binary=harness.FAULTS)
     (node,) = fleet(1, *flags)
-    polls, submissions = {}, {}
+    polls, submissions, refused = {}, {}, []
     for name, one in (("SQLite", server), ("PostgreSQL", node)):
         one.submit(ENDLESS)  # it holds the only worker
         jobs = [one.submit(QUICK) for _ in range(300)]
         turn = iter(range(10**9))
-        polls[name] = per_second(one, 10, lambda jobs=jobs, turn=turn: ("GET", f"/v1/jobs/{jobs[next(turn) % len(jobs)]}", None))
-        submissions[name] = per_second(one, 10, lambda: ("POST", "/v1/jobs", json.dumps(QUICK)))
+        polls[name], polls_refused = per_second(one, 10, lambda jobs=jobs, turn=turn: ("GET", f"/v1/jobs/{jobs[next(turn) % len(jobs)]}", None))
+        submissions[name], submissions_refused = per_second(one, 10, lambda: ("POST", "/v1/jobs", json.dumps(QUICK)))
+        refused += [polls_refused, submissions_refused]
     for name in polls:
         figure("numbers", f"polls/s of one job, {name}", polls[name])
         figure("numbers", f"durable submissions/s, {name}", submissions[name])
+    figure("numbers", "requests refused for lack of room, as a share, at most", max(refused), at_most=REFUSED)
     figure("numbers", "polls, as a share of SQLite's", polls["PostgreSQL"] / polls["SQLite"], at_least=0.25)
     assert server.stop() == 0
 
@@ -147,7 +162,7 @@ def test_connections(fleet):
         streams = [Stream(node, "/v1/events") for _ in range(16)]
         turn = iter(range(10**9))
         paths = ("/v1/jobs", "/v1/models", f"/v1/jobs/{jobs[0]}", f"/v1/jobs/{jobs[1]}/history", "/v1/nodes", "/v1/jobs?counts=true")
-        asked = per_second(node, size(2, 20), lambda: ("GET", f"{paths[next(turn) % len(paths)]}", None))
+        asked, refused = per_second(node, size(2, 20), lambda: ("GET", f"{paths[next(turn) % len(paths)]}", None))
         for stream in streams:
             stream.close()
         for job in jobs:
@@ -160,4 +175,5 @@ def test_connections(fleet):
         eventually_within(lambda: database.one(count) == 0)
     figure("connections", "connections of a node, at most", most[0], at_most=CONNECTIONS)
     figure("connections", "requests/s meanwhile", asked)
+    figure("connections", "requests refused for lack of room, as a share", refused, at_most=REFUSED)
     figure("connections", "connections left after SIGTERM", 0)
