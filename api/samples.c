@@ -27,7 +27,9 @@ static const struct field rows[] = {
     {"", "missing", FIELD_CHOICE, offsetof(struct sampling, missing), 0, 0, 0, missing_names,
      "Missing cells of a table are drawn as they are in its data (the default), or never: they are "
      "drawn again given the row's other cells, in up to three further passes, or by the values of "
-     "their column alone if the model cannot be given any."},
+     "their column alone if the model cannot be given any. Neither are missing labels, unless "
+     "their "
+     "class is asked for."},
     {"", "n", FIELD_INTEGER, AT(n), 1, DN_MAX_SAMPLES, 0, NULL,
      "Number of points to draw, 1,000 by default. Of images: 100 by default, fewer in pictures of "
      "trajectories and where there is no room for so many. The default is smaller still if one "
@@ -381,7 +383,7 @@ static void fit_noise(struct sampling *sampling, const struct dn_model *model,
                     "or guidance = 0");
     else if (request->noise)
         problem_add(wrong, "/shared_noise", "is for the seed's noise; leave out noise");
-    request->per_noise = classes;
+    request->per_noise = request->drawn_classes > 0 ? request->drawn_classes : classes;
 }
 
 /* Which columns a picture shows. */
@@ -421,6 +423,9 @@ static bool fits_model(struct http_exchange *exchange, struct sampling *sampling
     if (request->n == 0 && !are_images)
         request->n = SAMPLES_DEFAULT;
     request->never_missing = sampling->missing > 0;
+    const int missing = form_missing_class(sampling->form, sampling->classes);
+    if (request->never_missing && missing > 0)
+        request->drawn_classes = missing; /* which is the last class */
     if (!samples_given_fit(exchange, sampling, model, &sampling->loaded->row, &wrong))
         return false;
     sampling_fit(request, model, &wrong);

@@ -189,10 +189,13 @@ static void take_label(struct known *known, const struct given_cell *cell) {
     while (classes[column.level_count])
         column.level_count++;
     const char *wrong = cell_read(&column, &cell->sent, &value, known->wrong->arena);
-    if (wrong || isnan(value.value))
-        refuse(known, cell, wrong ? wrong : "must be a class, or null to be drawn");
+    const int missing = form_missing_class(known->sampling->form, classes);
+    if (!wrong && isnan(value.value) && missing < 0)
+        wrong = "must not be missing: no label of the training data is; null is drawn";
+    if (wrong)
+        refuse(known, cell, wrong);
     else
-        known->labels[cell->row] = (int32_t)value.value;
+        known->labels[cell->row] = isnan(value.value) ? missing : (int32_t)value.value;
 }
 
 static void take_value(struct known *known, const struct given_cell *cell, int j) {

@@ -58,6 +58,9 @@ struct dn_sample_request {
      * which higher ratios count: no limit; a max of 0 stands for it. Ignored if guidance is 0 or 1. */
     double guidance_ratio_min, guidance_ratio_max;
     int label;  /* a class, or see below; ignored if guidance is 0 */
+    /* How many of the classes, the first ones, are drawn where none is asked for; 0: all. A point that
+     * would have another one gets one of them, by their frequencies; the others stay as they are. */
+    int drawn_classes;
     int frames; /* F, number of frames to keep, see dn_frame_step; 2..S + 1, or 0: all */
     /* How many points in a row have the same noise, at the start and fresh: point i of the seed's
      * sequence has the noise that point i / per_noise has otherwise; 0: 1. With as many as there are

@@ -53,9 +53,11 @@ static const struct media {
      "One JSON object per line and frame: timestep, x, and the estimate x0, which is null in the "
      "last frame. If the points have labels, the first line also has labels and classes."},
     {"application/octet-stream", false,
-     "Binary: a NumPy array (.npy, float32, C order), which cannot hold labels, and has the place "
-     "of a category in `levels`, seconds for dates, and NaN for missing cells; a model; or both "
-     "arrays of a trajectory (.safetensors; the rest of the response is the string `answer` in its "
+     "Binary: a NumPy array (.npy, float32, C order), which cannot hold labels. Of a table, it has "
+     "the place of a category in `levels`, seconds for dates, and NaN for missing cells; samples "
+     "of a table are float64, and equal the cells that CSV and JSON have for the same seed. Or a "
+     "model; or both arrays of a trajectory (.safetensors; the rest of the response is the string "
+     "`answer` in its "
      "metadata)."},
     {"image/svg+xml", true, "A drawing; points with labels have the colors of their classes."},
     {"image/png", false, "A picture with the colors of the drawing."},

@@ -6,6 +6,7 @@
 #include "api/format/csv.h"
 #include "api/format/number.h"
 #include "api/format/safetensors.h"
+#include "engine/denoise.h"
 
 int pieces_count(const struct pieces *pieces, const struct layout *layout) {
     if (layout->frames == 0)
@@ -105,7 +106,9 @@ static size_t npy_header(char out[NPY_HEADER], const struct layout *layout) {
     char *text = out + PREFIX;
     const size_t room = NPY_HEADER - PREFIX;
     int used = snprintf(text, room, "{'descr': '%s', 'fortran_order': False, 'shape': (",
-                        layout->is_bytes ? "|u1" : "<f4");
+                        layout->is_bytes ? "|u1"
+                        : layout->form   ? "<f8"
+                                         : "<f4");
     if (layout->frames > 0)
         used +=
             snprintf(text + used, room - (size_t)used, "%d, ", layout->frames - layout->which_x0);
@@ -133,19 +136,37 @@ static void raw_rows(struct buffer *out, const struct layout *layout, const floa
     buffer_append(out, points, count * (size_t)layout->dim * sizeof *points);
 }
 
-static void npy_rows(struct buffer *out, const struct layout *layout, const float *points,
-                     size_t first, size_t count) {
-    const size_t values = count * (size_t)layout->dim;
-    char *bytes = layout->is_bytes ? buffer_reserve(out, values) : NULL;
-    if (!layout->is_bytes)
-        raw_rows(out, layout, points, first, count);
+static void byte_rows(struct buffer *out, const float *points, size_t values) {
+    char *bytes = buffer_reserve(out, values);
     for (size_t i = 0; bytes && i < values; i++)
         bytes[i] = (char)grid_pixel(points[i]);
     out->length += bytes ? values : 0;
 }
 
+/* The numbers of the rows' cells. */
+static void number_rows(struct buffer *out, const struct layout *layout, size_t first,
+                        size_t count) {
+    double numbers[DN_MAX_DIM];
+    for (size_t i = 0; i < count; i++) {
+        const struct form_row row = row_of(layout, first, i);
+        form_numbers(layout->form, &row, numbers);
+        buffer_append(out, numbers, (size_t)layout->dim * sizeof *numbers);
+    }
+}
+
+static void npy_rows(struct buffer *out, const struct layout *layout, const float *points,
+                     size_t first, size_t count) {
+    if (layout->is_bytes)
+        byte_rows(out, points, count * (size_t)layout->dim);
+    else if (layout->form)
+        number_rows(out, layout, first, count);
+    else
+        raw_rows(out, layout, points, first, count);
+}
+
 size_t pieces_point_bytes(const struct layout *layout) {
-    return (size_t)layout->dim * (layout->is_bytes ? 1 : sizeof(float));
+    const size_t value = layout->is_bytes ? 1 : layout->form ? sizeof(double) : sizeof(float);
+    return (size_t)layout->dim * value;
 }
 
 static uint64_t npy_length(const struct layout *layout) {

@@ -24,7 +24,7 @@ struct layout {
     const char *const *classes; /* the names of the classes, up to a NULL */
     const char *const *columns; /* names of the coordinates [dim]; NULL: x, y, z, or x0, x1, .. */
     /* Of a table: the form of its rows, and the rows' values [count][dim] in full precision, beside
-     * the points that are written; NULL: points are numbers. CSV and JSON of points only. */
+     * the points that are written; NULL: points are numbers. CSV, JSON and npy of points only. */
     const struct table_form *form;
     const double *values;
     /* Cells that are written as they are, [..][form->count] as in struct form_row: of each run of

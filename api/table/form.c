@@ -193,12 +193,22 @@ void form_csv_names(const struct table_form *form, struct buffer *out) {
     buffer_append(out, "\r\n", 2);
 }
 
-/* What the table writes for a class: that of missing labels may have a name of its own. */
-static const char *label_text(const struct table_form *form, const char *name) {
+/* Is it the class of missing labels, which may have a name of its own? */
+static bool is_missing_class(const struct table_form *form, const char *name) {
     const struct column *column = &form->columns[form->label];
-    const bool is_missing =
-        column->missing > 0 && strcmp(name, label_missing_name(column->missing_text)) == 0;
-    return is_missing ? column->missing_text : name;
+    return column->missing > 0 && strcmp(name, label_missing_name(column->missing_text)) == 0;
+}
+
+int form_missing_class(const struct table_form *form, const char *const *classes) {
+    for (int i = 0; form && form->label >= 0 && classes[i]; i++)
+        if (is_missing_class(form, classes[i]))
+            return i;
+    return -1;
+}
+
+/* What the table writes for a class. */
+static const char *label_text(const struct table_form *form, const char *name) {
+    return is_missing_class(form, name) ? form->columns[form->label].missing_text : name;
 }
 
 void form_csv_row(const struct table_form *form, const struct form_row *row, struct buffer *out) {
@@ -212,6 +222,17 @@ void form_csv_row(const struct table_form *form, const struct form_row *row, str
             csv_write(out, text);
     }
     buffer_append(out, "\r\n", 2);
+}
+
+void form_numbers(const struct table_form *form, const struct form_row *row, double *out) {
+    char room[COLUMN_TEXT_BYTES];
+    for (int j = 0; j < form->count; j++) {
+        const struct column *column = &form->columns[j];
+        if (column->coordinate < 0)
+            continue;
+        const char *text = cell_text(form, j, row, room);
+        out[column->coordinate] = column_forward(column, text, strlen(text));
+    }
 }
 
 void form_json_names(const struct table_form *form, struct json_writer *json) {

@@ -27,6 +27,9 @@ const struct table_form *form_read(const char *text, struct arena *arena);
 const char *form_wrong(const struct table_form *form, int dim, bool has_labels,
                        struct arena *arena);
 
+/* The place of the class of missing labels in classes, up to a NULL; -1: there is none, or no form. */
+int form_missing_class(const struct table_form *form, const char *const *classes);
+
 /* The columns' names as a line of CSV. */
 void form_csv_names(const struct table_form *form, struct buffer *out);
 /* A row of a table. Columns that only name or number rows get the number of the row, index + 1. */
@@ -40,6 +43,8 @@ struct form_row {
 };
 /* A row as a line of CSV. */
 void form_csv_row(const struct table_form *form, const struct form_row *row, struct buffer *out);
+/* The numbers of its cells as column_forward has them, by their coordinates [dim]. */
+void form_numbers(const struct table_form *form, const struct form_row *row, double *out);
 /* The same as arrays of JSON, without the labels: numbers are numbers, missing cells null. */
 void form_json_names(const struct table_form *form, struct json_writer *json);
 void form_json_row(const struct table_form *form, const struct form_row *row,

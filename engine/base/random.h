@@ -26,7 +26,7 @@ enum random_stream {
     RANDOM_VALIDATION_NOISE = 7,
     RANDOM_START = 8,   /* x_T of a sample */
     RANDOM_REVERSE = 9, /* fresh noise of a sampler; step = t */
-    RANDOM_CLASS = 10,  /* of the first sample, by frequency */
+    RANDOM_CLASS = 10,  /* by frequency: step 0, of the first sample; 1, one in place of another */
     RANDOM_DIGIT = 11,  /* a drawn digit; step = which numbers of the image */
     RANDOM_LABEL = 20,  /* whether a point's label is hidden; step = training step */
     RANDOM_VALIDATION_LABEL = 21,

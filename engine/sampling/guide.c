@@ -9,16 +9,11 @@
 #include "engine/diffusion/diffusion.h"
 #include "engine/internal.h"
 
-/* Points of a seed go through the shares of the classes in steps of the golden ratio, which fills
- * them evenly (Weyl's sequence with the smallest discrepancy), from a place that the seed draws. */
-static int class_by_frequency(const int32_t *counts, int classes, uint64_t seed, uint64_t point) {
-    const uint64_t golden = 0x9E3779B97F4A7C15u;
-    uint32_t block[4];
+/* The class that has this share, of 2^64, of the points. */
+static int class_at(const int32_t *counts, int classes, uint64_t share) {
     uint64_t all = 0;
     for (int k = 0; k < classes; k++)
         all += (uint64_t)counts[k];
-    random_block(seed, RANDOM_CLASS, 0, 0, block);
-    const uint64_t share = ((uint64_t)block[0] << 32 | block[1]) + point * golden;
     uint64_t row = (uint64_t)((unsigned __int128)share * all >> 64);
     int label = 0;
     while (row >= (uint64_t)counts[label])
@@ -26,16 +21,40 @@ static int class_by_frequency(const int32_t *counts, int classes, uint64_t seed,
     return label;
 }
 
-/* The class of a point of a seed, for DN_LABELS_IN_TURN or DN_LABELS_BY_FREQUENCY. */
-static int class_of(const struct dn_model *model, int label, uint64_t seed, uint64_t point) {
-    const int classes = model->spec.dataset.classes;
+/* Points of a seed go through the shares of the classes in steps of the golden ratio, which fills
+ * them evenly (Weyl's sequence with the smallest discrepancy), from a place that the seed draws. */
+static uint64_t even_share(uint64_t seed, uint64_t point) {
+    const uint64_t golden = 0x9E3779B97F4A7C15u;
+    uint32_t block[4];
+    random_block(seed, RANDOM_CLASS, 0, 0, block);
+    return ((uint64_t)block[0] << 32 | block[1]) + point * golden;
+}
+
+/* A share that has nothing to do with the point's even one. */
+static uint64_t other_share(uint64_t seed, uint64_t point) {
+    uint32_t block[4];
+    random_block(seed, RANDOM_CLASS, 1, point, block);
+    return (uint64_t)block[0] << 32 | block[1];
+}
+
+/* The class of a point of the seed, for DN_LABELS_IN_TURN or DN_LABELS_BY_FREQUENCY. */
+static int class_of(const struct dn_model *model, const struct dn_sample_request *request,
+                    uint64_t point) {
+    const int all = model->spec.dataset.classes;
+    const int drawn = request->drawn_classes > 0 ? request->drawn_classes : all;
     int32_t counts[DN_MAX_CLASSES];
-    bool differ = false;
-    if (label == DN_LABELS_BY_FREQUENCY && dn_model_class_counts(model, counts))
-        for (int k = 1; k < classes; k++)
-            differ |= counts[k] != counts[0];
-    return differ ? class_by_frequency(counts, classes, seed, point)
-                  : (int)(point % (uint64_t)classes);
+    bool differ = false, is_any = false;
+    if (request->label != DN_LABELS_BY_FREQUENCY || !dn_model_class_counts(model, counts))
+        return (int)(point % (uint64_t)drawn);
+    for (int k = 0; k < all; k++) {
+        differ |= counts[k] != counts[0];
+        is_any |= k < drawn && counts[k] > 0;
+    }
+    const int label = differ ? class_at(counts, all, even_share(request->seed, point))
+                             : (int)(point % (uint64_t)all);
+    return label < drawn ? label
+           : is_any      ? class_at(counts, drawn, other_share(request->seed, point))
+                         : (int)(point % (uint64_t)drawn);
 }
 
 /* The row of the request's known values that point i has. */
@@ -46,7 +65,7 @@ static uint64_t row_of(const struct dn_sample_request *request, uint64_t i) {
 int guide_label(const struct dn_model *model, const struct dn_sample_request *request, uint64_t i) {
     const int given = request->given_labels ? request->given_labels[row_of(request, i)] : -1;
     const int label = given >= 0 ? given : request->label;
-    return label < 0 ? class_of(model, label, request->seed, i) : label;
+    return label < 0 ? class_of(model, request, i) : label;
 }
 
 static bool is_guided(const struct dn_sample_request *request) {

@@ -93,6 +93,9 @@ static enum dn_status check(const struct dn_model *model, const struct dn_sample
     if (request->per_noise < 0)
         return error_set(error, DN_INVALID, "per_noise must not be negative, got %d",
                          request->per_noise);
+    if (request->drawn_classes < 0 || request->drawn_classes > model->spec.dataset.classes)
+        return error_set(error, DN_INVALID, "drawn_classes must be 0..%d, got %d",
+                         model->spec.dataset.classes, request->drawn_classes);
     const enum dn_status status = check_given(model, request, error);
     return status == DN_OK ? check_labels(model, request, error) : status;
 }

@@ -147,6 +147,30 @@ def test_nothing_is_missing_if_it_never_may_be(store, model, labeled):
     assert ask(store, model, 422, missing="sometimes")["errors"][0]["pointer"] == "/missing"
 
 
+def test_labels_can_be_missing_too(store):
+    """They are a class, which is given as the table writes it, and not drawn with missing=never unless it is asked for."""
+    rows = people(800)
+    for row in rows[::4]:
+        row[HEADER.index("segment")] = ""
+    out = io.StringIO()
+    csv.writer(out).writerows([HEADER, *rows])
+    answer = store.post("/v1/datasets?label=segment", raw=out.getvalue().encode(), headers=CSV)
+    assert answer.status == 201 and answer.json["classes"] == ["retired, mostly", "young", "missing"], answer.body
+    model = train(store, answer.json["id"], epochs=3)
+
+    def labels(**body):
+        raw = store.post(f"/v1/models/{model}/samples.csv", {"n": 400, "seed": 3, **body}).body.decode()
+        return [row["segment"] for row in csv.DictReader(io.StringIO(raw, newline=""))]
+
+    usual, never = labels(), labels(missing="never")
+    assert 90 < usual.count("") < 110 and "" not in never
+    assert all(a == b for a, b in zip(usual, never) if a)
+    assert labels(missing="never", balance=True)[:4] == ["retired, mostly", "young"] * 2
+    assert set(labels(missing="never", label="missing")) == {""} == set(labels(given={"segment": ""})) == set(labels(given={"segment": "missing"}))
+    turns = f"/v1/models/{model}/samples?n=6&seed=3&balance=true&missing=never"
+    assert store.get(turns + "&shared_noise=true").json["labels"] == ["retired, mostly", "young"] * 3
+
+
 def test_models_that_cannot_be_given_any_never_miss_either(store):
     plain = train(store, upload(store, ""), conditioning="none", epochs=5)
     points = ask(store, plain, n=2000, missing="never")["points"]
@@ -191,7 +215,7 @@ def test_the_label_is_a_cell(store, labeled):
     assert [row["segment"] for row in csv.DictReader(io.StringIO(raw, newline=""))][:2] == ["young", "retired, mostly"]
     for body, says in [
         ({"given": {"segment": "yuong"}}, 'did you mean \\"young\\"'),
-        ({"given": {"segment": ""}}, "must be a class"),
+        ({"given": {"segment": ""}}, "must not be missing: no label of the training data is"),
         ({"given": {"segment": "young"}, "label": "young"}, "leave out label"),
         ({"given": {"segment": "young"}, "class": 0}, "leave out label"),
         ({"given": {"segment": "young"}, "balance": True}, "leave out label"),

@@ -48,7 +48,7 @@ def model(trained, rows):
 def sampled(server, model, query="n=8000&seed=1&sampler=dpmpp_2m&steps=50"):
     answer = server.get(f"/v1/models/{model}/samples.npy?{query}")
     assert answer.status == 200, answer.body
-    return numpy.load(io.BytesIO(answer.body))
+    return numpy.load(io.BytesIO(answer.body)).astype("float32")  # as the rows are
 
 
 def test_samples_are_within_the_data_and_repeat_its_values(trained, model, rows):
@@ -73,7 +73,7 @@ def test_trajectories_and_evaluations_are_in_data_units(trained, model, rows):
     answer = trained.get(f"/v1/models/{model}/trajectories.npy?n=50&frames=5&seed=1&sampler=dpmpp_2m&steps=50")
     x = numpy.load(io.BytesIO(answer.body))
     assert (x >= rows.min(0)).all() and (x <= rows.max(0)).all()
-    assert (x[-1] == sampled(trained, model)[:50]).all()
+    assert (abs(x[-1] - sampled(trained, model)[:50]) <= [0.00501, 0, 1e-9]).all()  # frames are not rounded to decimals
     noise = {"noise": [[1.5, 0.7, 0], [0, 12345.5, 1e-3], [1e9, -1e9, 0]], "seed": 1}
     answer = trained.post(f"/v1/models/{model}/samples", noise)
     assert answer.status == 200 and (numpy.array(answer.json["points"]) <= rows.max(0)).all()

@@ -118,8 +118,10 @@ def test_json_is_the_same_rows(store, model):
 
     assert answer["points"] == [[said(name, cell) for name, cell in zip(answer["columns"], row)] for row in cells]
     array = numpy.load(io.BytesIO(store.get(f"/v1/models/{model}/samples.npy?n=300&seed=3").body))
-    assert array.shape == (300, 6)
-    assert [None if numpy.isnan(x) else int(x) for x in array[:, 0]] == [row[0 + 1] for row in answer["points"]]
+    assert array.shape == (300, 6) and array.dtype == "<f8"
+    for at, name in ((0, "age"), (4, "height"), (5, "balance")):
+        place = answer["columns"].index(name)
+        assert [None if numpy.isnan(x) else x for x in array[:, at]] == [row[place] for row in answer["points"]]
     zips = {"00501", "00544", "10001"}
     codes = {(int(code), row[2]) for code, row in zip(array[:, 1], answer["points"])}
     assert len(codes) == 3 and {name for _, name in codes} == zips

@@ -331,9 +331,33 @@ Test(table_training, classes_come_in_the_frequencies_of_the_data) {
     for (int i = 0; i < 20; i++)
         other += first[i] != first[0];
     cr_assert(other > 0 && other < 20);
+    request.seed = 19;
+    request.drawn_classes = 2; /* points of the third get one of the first two */
+    double others[2] = {0};
+    for (int i = 0; i < N; i++) {
+        const int label = dn_sample_label(model, &request, i);
+        cr_assert(labels[i] < 2 ? label == labels[i] : label < 2);
+        others[label] += labels[i] == 2;
+    }
+    cr_assert_float_eq(others[0] / (others[0] + others[1]), 10.0 / 1210, 0.004);
     request.label = DN_LABELS_IN_TURN;
     for (int i = 0; i < 10; i++)
+        cr_assert_eq(dn_sample_label(model, &request, i), i % 2);
+    request.drawn_classes = 0;
+    for (int i = 0; i < 10; i++)
         cr_assert_eq(dn_sample_label(model, &request, i), i % 3);
+    dn_model_free(model);
+    model = with_classes((int[]){0, 0, 300}); /* none of the drawn ones is in the training data */
+    request = (struct dn_sample_request){
+        .n = N, .guidance = 1, .label = DN_LABELS_BY_FREQUENCY, .drawn_classes = 2};
+    for (int i = 0; i < 10; i++)
+        cr_assert_eq(dn_sample_label(model, &request, i), i % 2);
+    request.drawn_classes = 4;
+    float none;
+    cr_assert_eq(
+        dn_sample(model, &request, &(struct dn_sample_result){.points = &none}, NULL, NULL),
+        DN_INVALID);
+    request = (struct dn_sample_request){.n = N, .guidance = 1};
     dn_model_free(model);
     model = with_classes((int[]){500, 0, 1000});
     request.label = DN_LABELS_BY_FREQUENCY;
