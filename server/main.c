@@ -109,7 +109,9 @@ static int command_migrate(int argc, char **argv) {
     log_set_level(config.log_level);
     log_set_format(config.log_format);
     umask(077);
-    struct store *store = store_open(config.database, error, sizeof error);
+    /* Past a pooler: what this sets for its session, other clients of the pooler would find set. */
+    struct store *store = store_open(
+        config.database_listen ? config.database_listen : config.database, error, sizeof error);
     const bool is_done = store && store_migrate(store, error, sizeof error) &&
                          store_schema_fits(store, error, sizeof error);
     if (is_done)

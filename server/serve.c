@@ -287,6 +287,7 @@ static bool open_store(struct process *process) {
         store_open_pooled(process->config->database, process->config->database_listen, error, size);
     if (!store)
         return false;
+    process->service.started_at = clock_now_ms(); /* by the clock of the database */
     store_limit_connections(store, process->config->database_connections);
     if (!store_schema_fits(store, error, size)) {
         process->status = STORE_EXIT_SCHEMA;
@@ -538,8 +539,7 @@ int serve(const struct config *config, const struct contract *contract) {
                               .status = EXIT_FAILURE,
                               .service = {.max_queued = config->max_queued,
                                           .max_sample_cost = config->max_sample_cost,
-                                          .max_database = (int64_t)config->max_database << 20,
-                                          .started_at = clock_now_ms()}};
+                                          .max_database = (int64_t)config->max_database << 20}};
     offers_make(&process.offers, simd);
     block_signals(&process.signals);
     const bool is_started = start(&process);

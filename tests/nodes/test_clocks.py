@@ -40,6 +40,8 @@ def nodes(fleet, tmp_path):  # noqa: F811
 def test_clocks_that_are_wrong(nodes):
     three, clocks = nodes
     assert "clock differs from the database's" in three[0].read_log() and "clock differs" not in three[2].read_log()
+    starts = [seconds(node["started_at"]) for node in three[2].get("/v1/nodes").json["items"]]
+    assert len(starts) == 3 and max(starts) - min(starts) < NEAR_SECONDS
     jobs = []
     for jump in (WRONG, WRONG[::-1]):  # the second time, the clocks jump while the nodes run
         for clock, wrong in zip(clocks, jump):

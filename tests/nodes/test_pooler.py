@@ -1,5 +1,6 @@
 """Nodes that reach the database through pgbouncer in transaction mode: each transaction meets any session of the server."""
 
+import os
 import subprocess
 
 import postgresql
@@ -63,6 +64,15 @@ def test_nodes_behind_a_pooler(pooled):
     other.post(f"/v1/jobs/{endless}/cancel", {})
     assert other.wait(endless)["status"] == "cancelled"
     assert not left_behind(owner), "others use these sessions, too"
+
+
+def test_a_migration_goes_past_the_pooler(pooled):
+    (node,) = pooled(1)
+    assert node.stop() == 0
+    settings = {"DENOISED_DATABASE": node.database, "DENOISED_DATABASE_LISTEN": node.store.name}
+    done = subprocess.run([BINARY, "migrate"], env={**os.environ, **settings}, capture_output=True, text=True)
+    assert done.returncode == 0 and "up to date" in done.stdout, done.stderr
+    assert not left_behind(node), "others use these sessions, too"
 
 
 def test_what_a_pooler_asks_for(tmp_path):
