@@ -19,6 +19,7 @@ class Pooler:
         if not os.path.exists(PROGRAM):
             raise postgresql.Missing("no pgbouncer: make deps-test installs it")
         self.folder = folder = beside.folder
+        self.socket = folder / f".s.PGSQL.{PORT}"
         settings = {
             "pool_mode": "transaction", "default_pool_size": sessions, "max_client_conn": 200, "auth_type": "any", "admin_users": "postgres",
             "listen_addr": "", "unix_socket_dir": folder, "listen_port": PORT, "logfile": folder / "pooler.log",
@@ -28,7 +29,7 @@ class Pooler:
         self.beside = beside
         self.process = subprocess.Popen(["setpriv", "--pdeathsig", "INT", PROGRAM, "-q", "pooler.ini"], **beside.options())
         deadline = time.monotonic() + SECONDS
-        while not (folder / f".s.PGSQL.{PORT}").exists():
+        while not self.socket.exists():
             assert self.process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
 
@@ -53,3 +54,4 @@ class Pooler:
     def remove(self):
         self.process.kill()
         self.process.wait()
+        self.socket.unlink(missing_ok=True)  # or the next one there would seem to have started
