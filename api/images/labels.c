@@ -33,10 +33,14 @@ static bool open_npy(struct images_reading *reading, struct integers *labels) {
     struct npy_element element;
     if (!npy_open(&npy, reading->labels, reading->labels_length))
         return images_unreadable(reading, PROBLEM_INVALID_NPY, "the part labels: %s", npy.wrong);
-    if (npy.rank != 1 || !npy_find_element(npy.descr, &element) || element.kind == 'f')
-        return images_refuse(
-            reading, "/labels",
-            "the array must be a list of integers, one label for each image, array.astype('i8')");
+    const bool is_list = npy.rank == 1 || (npy.rank == 2 && npy.shape[1] == 1); /* as in CIFAR-10 */
+    const bool are_numbers = npy_find_element(npy.descr, &element);
+    if (!is_list || !are_numbers || element.kind == 'f')
+        return images_refuse(reading, "/labels",
+                             "the array must be a list of integers, one label for each image, %s",
+                             !is_list       ? "such as array.argmax(1) of one column for each class"
+                             : !are_numbers ? "numpy.unique(array, return_inverse=True)[1]"
+                                            : "array.astype('i8')");
     if (!npy_is_whole(&npy, &element))
         return images_unreadable(
             reading, PROBLEM_INVALID_NPY,

@@ -70,8 +70,8 @@ bool images_make(struct images_reading *reading, size_t n, size_t height, size_t
     if (!check_shape(reading, height, width, channels))
         return false;
     if (n < 2 || n > DN_MAX_POINTS)
-        return images_refuse(reading, "/images", "there are %zu images: there can be 2 to %d", n,
-                             DN_MAX_POINTS);
+        return images_refuse(reading, "/images", "there %s %zu image%s: there can be 2 to %d",
+                             n == 1 ? "is" : "are", n, n == 1 ? "" : "s", DN_MAX_POINTS);
     images->n = n;
     images->height = (int)height;
     images->width = (int)width;
@@ -106,6 +106,14 @@ static bool read_idx(struct images_reading *reading) {
     return true;
 }
 
+/* How an array with elements of another type becomes bytes, after array.astype('u1'). */
+static const char *to_bytes(const char *descr) {
+    const char kind = descr[0] && strchr("<>|=", descr[0]) ? descr[1] : descr[0];
+    return kind == 'f'   ? ", or (255 * array).round().astype('u1') of numbers from 0 to 1"
+           : kind == 'b' ? " * 255"
+                         : "";
+}
+
 bool images_read_npy(struct images_reading *reading) {
     struct npy npy;
     struct npy_element element;
@@ -114,8 +122,8 @@ bool images_read_npy(struct images_reading *reading) {
     if (!npy_find_element(npy.descr, &element) || element.kind != 'u' || element.size != 1)
         return images_refuse(reading, "/images",
                              "the elements of the array have the type '%s': images are bytes from "
-                             "0 (black) to 255, array.astype('u1')",
-                             npy.descr);
+                             "0 (black) to 255, array.astype('u1')%s",
+                             npy.descr, to_bytes(npy.descr));
     if (npy.rank < 3 || npy.rank > 4)
         return images_refuse(reading, "/images",
                              "the array has %d dimension%s: images are (n, height, width), or (n, "

@@ -94,8 +94,11 @@ static void read_array(struct reading *reading, const struct npy *npy,
         return;
     }
     if (width > CELLS_MAX_COLUMNS) {
-        problem_add(reading->wrong, "/columns", "%zu columns are too many: at most %d", width,
-                    CELLS_MAX_COLUMNS);
+        problem_add(
+            reading->wrong, "/columns",
+            "%zu columns are too many: at most %d; if the rows are images, save them as bytes, "
+            "array.reshape(-1, height, width).astype('u1')",
+            width, CELLS_MAX_COLUMNS);
         return;
     }
     if (!name_columns(reading, width))

@@ -254,7 +254,7 @@ CASES = [
     (NPY, npy(numpy.zeros((0, 2))), "", [("/points", "no points")]),
     (NPY, npy(numpy.zeros((2, 0))), "", [("/points", "no points")]),
     (NPY, npy(numpy.zeros((2, 65))), "", [("/columns/x64", "only 64 columns can be learned, not 65")]),
-    (NPY, npy(numpy.zeros((2, 1000))), "", [("/columns", "1000 columns are too many")]),
+    (NPY, npy(numpy.zeros((2, 1000))), "", [("/columns", "1000 columns are too many: at most 256; if the rows are images, save them")]),
     (NPY, npy(numpy.zeros((1000001, 1), "u1")), "", [("/points", "more than 1000000 points")]),
     (NPY, npy(numpy.zeros((270000, 64), "u1")), "", [("/points", "16777216 coordinates in all")]),
     (NPY, npy(numpy.array([[1, 2], [numpy.inf, 4]], "f4")), "", [("/columns/x", 'is infinite ("inf"; the first is in row 1)')]),

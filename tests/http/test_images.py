@@ -118,7 +118,7 @@ def test_the_statistics_are_those_of_each_channel(store):
 
 @pytest.mark.parametrize("write", [
     idx, npy, lambda x: gzip.compress(idx(x)), lambda x: idx(x, "i4"), lambda x: idx(x, "i2"), lambda x: npy(x.astype(">i8")),
-    lambda x: npy(x.astype("u1")),
+    lambda x: npy(x.astype("u1")), lambda x: npy(x[:, None].astype("u1")),
 ])  # fmt: skip
 def test_labels_are_integers_in_a_file_of_their_own(store, write):
     labels = numpy.array([10, 9, 2, 10, 0, 9, 9])

@@ -160,6 +160,8 @@ BAD = [
     (b'{"points":[[1,2]]}', CSV, 400, "invalid_csv", "looks like JSON: send it as application/json"),
     (b'[{"a":1}]', "text/tab-separated-values", 400, "invalid_csv", "looks like JSON: send it as application/json"),
     (b"[[1,2]]", CSV, 400, "invalid_csv", "looks like JSON"),
+    (b"\x89PNG\r\n\x1a\n", "application/octet-stream", 400, "invalid_npy", "PNG in a zip archive"),
+    (b"\xff\xd8\xff\xe0", CSV, 400, "invalid_csv", "PNG in a zip archive"),
     (b"\x93NUMPY" + zipped(), CSV, 400, "invalid_csv", ".npy"),
     (GZ[:-9], CSV, 400, "invalid_upload", "the gzip file cannot be read: it ends too early"),
     (GZ[:20], CSV, 400, "invalid_upload", "ends too early"),
