@@ -11,8 +11,9 @@
 enum {
     RENEWALS = 5,       /* in a lease */
     LEAST_PATIENCE = 1, /* seconds */
-    SWEEP_SECONDS = 2,  /* between two looks for nodes that are gone, more or less: the nodes should
-                        * not all look at the same time */
+    LOOK_SECONDS = 2,   /* between two looks for what nodes have left that are gone, at least */
+    SWEEP_SECONDS = 2,  /* between two sweeps, more or less: the nodes should not all sweep at the
+                        * same time */
     CHECK_SECONDS = 10, /* between two looks at the schema */
 };
 
@@ -27,12 +28,12 @@ struct nodes {
     /* monotonic seconds */
     double renewed; /* the last time */
     double since;   /* when it was first renewed without a break after that; INFINITY: not yet */
-    double next_sweep, next_check;
+    double next_look, next_sweep, next_check;
 };
 
 static double period(const struct nodes *nodes) {
     const double often = (double)nodes->config.lease / RENEWALS;
-    return often < SWEEP_SECONDS ? often : SWEEP_SECONDS;
+    return often < LOOK_SECONDS ? often : LOOK_SECONDS;
 }
 
 /* Seconds after which the connection is opened again, so that one that hangs does not cost the
@@ -81,11 +82,15 @@ static int64_t room(struct nodes *nodes) {
 
 /* A transaction of one statement. It may be repeated: the server may have cut the connection. */
 static enum store_status send_renewal(struct nodes *nodes, struct duties *duties) {
+    const double now = clock_monotonic();
+    const bool looks = now >= nodes->next_look;
     enum store_status status = STORE_AWAY;
     for (int i = 0; i < 2 && status == STORE_AWAY; i++)
         if (store_connect(nodes->session) == STORE_OK)
             status = store_node_renew(nodes->session, lease_ms(nodes), is_draining(nodes),
-                                      room(nodes), duties);
+                                      room(nodes), looks, duties);
+    if (looks && status == STORE_OK)
+        nodes->next_look = now + LOOK_SECONDS;
     return status;
 }
 

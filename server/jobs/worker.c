@@ -24,6 +24,7 @@ struct worker {
     struct workers *workers;
     struct bell bell;
     int number;
+    bool may_hold; /* a job that it does not know: the answer to a claim may have been lost */
     /* under the mutex of the workers */
     char job_id[ID_LENGTH + 1]; /* "" when idle */
     int64_t fence;              /* of its claim */
@@ -117,8 +118,11 @@ static enum store_status run_claim(void *argument, struct store_session *session
     set_job(holding->worker, &(struct claim){0});
     claim_clear(&holding->claim);
     snprintf(owner, sizeof owner, "%d", holding->worker->number);
-    int forgotten;
-    enum store_status status = store_put_back(session, owner, &forgotten);
+    enum store_status status = STORE_OK;
+    int forgotten = 0;
+    if (holding->worker->may_hold)
+        status = store_put_back(session, owner, &forgotten);
+    holding->worker->may_hold = true;        /* until work() has the answer */
     if (status != STORE_OK || forgotten > 0) /* commits, whether there is a job to claim or not */
         return status;
     const struct memory_room room = room_left(workers);
@@ -166,6 +170,7 @@ static void train(struct worker *worker, struct claim *claim) {
 static bool work(struct worker *worker) {
     struct holding holding = {.worker = worker};
     enum store_status status = writer_do(worker->workers->config.writer, run_claim, &holding);
+    worker->may_hold = status != STORE_OK && status != STORE_NOT_FOUND;
     if (status == STORE_OK && holding.claim.id[0]) {
         if (store_is_shared(worker->workers->config.store))
             workers_call(worker->workers); /* who called this one may have meant more jobs */

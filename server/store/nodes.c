@@ -45,28 +45,30 @@ enum store_status store_offer(struct store_session *session, const char *const *
     return status;
 }
 
-/* Is there anything for store_take_over? */
-#define IS_ANY_GONE                                                                                \
-    "EXISTS (SELECT 1 FROM node WHERE lease_until < (SELECT ms FROM clock))"                       \
-    " OR EXISTS (SELECT 1 FROM job WHERE job.status = 'running'"                                   \
-    "            AND " SQL_NODE("job") " NOT IN (SELECT node.id FROM node))"                       \
-                                       " OR EXISTS (SELECT 1 FROM blob WHERE writer IS NOT NULL"   \
-                                       "            AND writer NOT IN (SELECT node.id FROM node))"
+#define IS_ANY_DEAD "EXISTS (SELECT 1 FROM node WHERE lease_until < (SELECT ms FROM clock))"
+/* Has a node that is gone left anything? This reads all jobs that are running, and on PostgreSQL what
+ * is left in their index of others. */
+#define IS_ANY_LEFT                                                                                \
+    "EXISTS (SELECT 1 FROM job WHERE job.status = 'running'"                                       \
+    "        AND " SQL_NODE("job") " NOT IN (SELECT node.id FROM node))"                           \
+                                   " OR EXISTS (SELECT 1 FROM blob WHERE writer IS NOT NULL"       \
+                                   "            AND writer NOT IN (SELECT node.id FROM node))"
 
 /* PostgreSQL's subqueries see the row as it was before the update. */
 enum store_status store_node_renew(struct store_session *session, int64_t lease, bool is_draining,
-                                   int64_t room, struct duties *duties) {
+                                   int64_t room, bool looks, struct duties *duties) {
     const double asked = clock_monotonic();
     struct sql_statement *row =
         sql_prepare(session,
                     "UPDATE node SET lease_until = (SELECT ms FROM clock) + ?2, draining = ?3"
-                    " WHERE id = ?1 RETURNING CASE WHEN " IS_ANY_GONE " THEN 1 ELSE 0 END,"
+                    " WHERE id = ?1 RETURNING CASE WHEN " IS_ANY_DEAD
+                    " OR (?5 <> 0 AND (" IS_ANY_LEFT ")) THEN 1 ELSE 0 END,"
                     " CASE WHEN EXISTS (SELECT 1 FROM job WHERE " SQL_CAN_RUN
                     " AND memory <= ?4) THEN 1 ELSE 0 END,"
                     " CASE WHEN (SELECT old.lease_until FROM node AS old WHERE old.id = ?1)"
                     "  < (SELECT ms FROM clock) THEN 1 ELSE 0 END,"
                     " (SELECT ms FROM clock)",
-                    "tiii", session->node, lease, (int64_t)is_draining, room);
+                    "tiiii", session->node, lease, (int64_t)is_draining, room, (int64_t)looks);
     const bool found = sql_row(session, row);
     *duties = (struct duties){0};
     if (found)

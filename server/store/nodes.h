@@ -35,9 +35,10 @@ struct duties {
 };
 /* W, or without a transaction after store_connect: the statement is one of its own then. Renews the
  * lease of the session's node. room: bytes of the largest job that it could begin now; a larger one is
- * no duty. STORE_LOST: a sweep has taken it for dead. */
+ * no duty. looks: also for what nodes have left that are gone already, because a sweep does not wait
+ * for locked rows; that takes longer. STORE_LOST: a sweep has taken it for dead. */
 enum store_status store_node_renew(struct store_session *session, int64_t lease, bool is_draining,
-                                   int64_t room, struct duties *duties);
+                                   int64_t room, bool looks, struct duties *duties);
 /* W. The arithmetic that this server offers to jobs, best first; 1..STORE_MAX_OFFERS texts. Waiting
  * jobs are those that began with any other. */
 enum store_status store_offer(struct store_session *session, const char *const *arithmetic,

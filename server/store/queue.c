@@ -161,7 +161,7 @@ static enum store_status claimed_seq(struct store_session *session, const struct
                                      int64_t *seq) {
     struct sql_statement *row = sql_prepare(session,
                                             "SELECT seq FROM job WHERE id = ?1 AND fence = ?2"
-                                            " AND status = 'running'",
+                                            " AND " SQL_IS_RUNNING,
                                             "ti", claim->id, claim->fence);
     return sql_value(session, row, seq, STORE_LOST);
 }
@@ -345,7 +345,7 @@ static enum store_status advance(struct store_session *session, const struct pro
         sql_prepare(session,
                     "UPDATE job SET step = ?3, seconds = ?4, report = ?6,"
                     " stalls = CASE WHEN ?5 <> 0 THEN 0 ELSE stalls END"
-                    " WHERE id = ?1 AND fence = ?2 AND status = 'running' AND report = ?6 - 1"
+                    " WHERE id = ?1 AND fence = ?2 AND " SQL_IS_RUNNING " AND report = ?6 - 1"
                     " RETURNING seq, cancel_requested",
                     "tiidii", progress->id, progress->fence, progress->step, progress->seconds,
                     (int64_t)(progress->checkpoint != NULL), progress->report);
@@ -403,7 +403,7 @@ enum store_status store_finish(struct store_session *session, const char *id, in
                     " finished_at = ?6, owner = NULL, warnings = CASE WHEN ?7 IS NULL THEN warnings"
                     "  WHEN warnings = '[]' THEN ?7"
                     "  ELSE substr(warnings, 1, length(warnings) - 1) || ',' || substr(?7, 2) END"
-                    " WHERE id = ?1 AND fence = ?2 AND status = 'running' RETURNING seq",
+                    " WHERE id = ?1 AND fence = ?2 AND " SQL_IS_RUNNING " RETURNING seq",
                     "titttit", id, fence, job_status_names[end->status],
                     job_error_rows[end->error].code, end->detail, now, end->warnings);
     const enum store_status status = sql_value(session, row, &seq, STORE_LOST);
@@ -418,7 +418,7 @@ enum store_status store_finish(struct store_session *session, const char *id, in
 
 enum store_status store_unclaim(struct store_session *session, const char *id, int64_t fence) {
     const enum store_status status = sql_run(
-        session, "UPDATE job SET " PUT_BACK " WHERE id = ?1 AND fence = ?2 AND status = 'running'",
+        session, "UPDATE job SET " PUT_BACK " WHERE id = ?1 AND fence = ?2 AND " SQL_IS_RUNNING,
         "ti", id, fence);
     return status == STORE_OK && sql_changes(session) == 0 ? STORE_LOST : status;
 }

@@ -109,6 +109,11 @@ enum store_status sql_served(struct store_session *session, struct sql_statement
 /* In a condition: does the lease of a node still hold? */
 #define SQL_IS_LIVE "(lease_until IS NULL OR lease_until > (SELECT ms FROM clock))"
 
+/* In a condition: is the job running that other columns have found? No index of running jobs is to
+ * find it: on PostgreSQL, that has an entry for each change of a running job since the oldest
+ * transaction that is open has begun. */
+#define SQL_IS_RUNNING "status || '' = 'running'"
+
 /* In a condition: is a job queued that the node ?1 can run? */
 #define SQL_CAN_RUN                                                                                \
     "status = 'queued' AND (arithmetic IS NULL"                                                    \

@@ -49,9 +49,7 @@ static enum store_status insert(void *argument, struct store_session *session) {
 
 static enum store_status claim_one(void *argument, struct store_session *session) {
     const struct memory_room room = {.unreserved = INT64_MAX, .all = INT64_MAX};
-    int forgotten;
-    const enum store_status status = store_put_back(session, "0", &forgotten);
-    return status == STORE_OK ? store_claim(session, "0", &room, clock_now_ms(), argument) : status;
+    return store_claim(session, "0", &room, clock_now_ms(), argument);
 }
 
 static enum store_status end_one(void *argument, struct store_session *session) {

@@ -28,7 +28,8 @@ static void be(const char *id) {
 }
 
 static void let_lease_end(void) {
-    cr_assert_eq(store_node_renew(session, -1, false, INT64_MAX, &(struct duties){0}), STORE_OK);
+    cr_assert_eq(store_node_renew(session, -1, false, INT64_MAX, true, &(struct duties){0}),
+                 STORE_OK);
 }
 
 static struct takeover take_over(void) {
@@ -90,13 +91,39 @@ Test(nodes, a_node_hears_that_its_lease_was_over) {
     struct duties duties;
     id_new(self);
     be(self);
-    cr_assert_eq(store_node_renew(session, LEASE, false, INT64_MAX, &duties), STORE_OK);
+    cr_assert_eq(store_node_renew(session, LEASE, false, INT64_MAX, true, &duties), STORE_OK);
     cr_expect_not(duties.was_over);
     let_lease_end();
-    cr_assert_eq(store_node_renew(session, LEASE, false, INT64_MAX, &duties), STORE_OK);
+    cr_assert_eq(store_node_renew(session, LEASE, false, INT64_MAX, true, &duties), STORE_OK);
     cr_expect_eq(duties.was_over, store_is_shared(store));
-    cr_assert_eq(store_node_renew(session, LEASE, false, INT64_MAX, &duties), STORE_OK);
+    cr_assert_eq(store_node_renew(session, LEASE, false, INT64_MAX, true, &duties), STORE_OK);
     cr_expect_not(duties.was_over);
+}
+
+Test(nodes, what_is_left_of_a_node_that_is_gone_is_found_when_looked_for) {
+    char id[40], gone[40], self[40];
+    struct claim claim;
+    struct duties duties;
+    id_new(gone);
+    be(gone);
+    submit(id);
+    cr_assert_eq(store_claim(session, "0", &EVERYTHING, 1, &claim), STORE_OK);
+    claim_clear(&claim);
+    cr_assert_eq(store_node_leave(session), STORE_OK); /* with a job, as one whose row was locked */
+    id_new(self);
+    be(self);
+    cr_assert_eq(store_node_renew(session, LEASE, false, INT64_MAX, false, &duties), STORE_OK);
+    cr_expect_not(duties.take_over);
+    cr_assert_eq(store_node_renew(session, LEASE, false, INT64_MAX, true, &duties), STORE_OK);
+    cr_expect(duties.take_over);
+    cr_expect_eq(take_over().requeued, 1);
+    cr_assert_eq(store_node_renew(session, LEASE, false, INT64_MAX, true, &duties), STORE_OK);
+    cr_expect_not(duties.take_over);
+    be(gone);
+    let_lease_end();
+    be(self);
+    cr_assert_eq(store_node_renew(session, LEASE, false, INT64_MAX, false, &duties), STORE_OK);
+    cr_expect(duties.take_over, "a lease that has ended is always seen");
 }
 
 Test(nodes, a_node_whose_lease_has_ended_claims_nothing) {
@@ -112,7 +139,7 @@ Test(nodes, a_node_whose_lease_has_ended_claims_nothing) {
     cr_expect_eq(live, before);
     cr_expect_eq(store_claim(session, "0", &EVERYTHING, 1, &claim), STORE_NOT_FOUND);
     cr_expect_eq(take_over().buried, 1);
-    cr_expect_eq(store_node_renew(session, LEASE, false, INT64_MAX, &(struct duties){0}),
+    cr_expect_eq(store_node_renew(session, LEASE, false, INT64_MAX, true, &(struct duties){0}),
                  STORE_LOST);
     cr_expect_eq(store_claim(session, "0", &EVERYTHING, 1, &claim), STORE_NOT_FOUND);
     be(self);
@@ -129,14 +156,14 @@ Test(nodes, a_job_that_does_not_fit_is_no_duty) {
     be(self);
     id_new(job.id);
     cr_assert_eq(store_job_insert(session, &job, NULL), STORE_OK);
-    cr_assert_eq(store_node_renew(session, LEASE, false, 999, &duties), STORE_OK);
+    cr_assert_eq(store_node_renew(session, LEASE, false, 999, true, &duties), STORE_OK);
     cr_expect_not(duties.claim);
-    cr_assert_eq(store_node_renew(session, LEASE, false, 1000, &duties), STORE_OK);
+    cr_assert_eq(store_node_renew(session, LEASE, false, 1000, true, &duties), STORE_OK);
     cr_expect(duties.claim);
     id_new(job.id);
     job.memory = 10;
     cr_assert_eq(store_job_insert(session, &job, NULL), STORE_OK);
-    cr_assert_eq(store_node_renew(session, LEASE, false, 999, &duties), STORE_OK);
+    cr_assert_eq(store_node_renew(session, LEASE, false, 999, true, &duties), STORE_OK);
     cr_expect(duties.claim, "the one behind it fits");
 }
 
