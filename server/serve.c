@@ -36,6 +36,7 @@ enum {
     MAX_WAITING = 512,     /* requests that wait for news of a job */
     MIN_DATABASE = 16,     /* MiB */
     HOST_BYTES = 256,      /* of a name in the network */
+    USUAL_CONNECTIONS_PER_IP = 512,
 };
 
 /* Everything that runs, and what it was started with. */
@@ -429,6 +430,14 @@ static void stop_hearing(struct service *service) {
     service->peers = NULL;
 }
 
+/* A proxy that is trusted has connections of many clients. */
+static int connections_per_ip(const struct process *process) {
+    const struct config *config = process->config;
+    return config->max_connections_per_ip ? config->max_connections_per_ip
+           : config->trusted_proxies      ? process->connections
+                                          : USUAL_CONNECTIONS_PER_IP;
+}
+
 static struct http_server *start_http(struct process *process) {
     const struct config *config = process->config;
     const struct contract *contract = process->contract;
@@ -442,7 +451,7 @@ static struct http_server *start_http(struct process *process) {
         .auth = process->auth,
         .tls = process->tls,
         .max_connections = process->connections,
-        .max_connections_per_ip = config->max_connections_per_ip,
+        .max_connections_per_ip = connections_per_ip(process),
         .requests_per_minute = config->requests_per_minute,
         .send_timeout = config->send_timeout,
         .routes = contract->routes,

@@ -1,9 +1,11 @@
 """Who may use the service: keys and scopes, names and origins, how often; and what browsers are told."""
 
+import contextlib
 import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -367,6 +369,25 @@ def test_the_connection_limit_of_one_address(start):
                 break
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("flags, most", [([], 512), (["--trusted-proxies", "127.0.0.1"], 600)], ids=["clients", "a proxy"])
+def test_a_proxy_that_is_trusted_may_have_the_connections_of_many(start, flags, most):
+    """Its own port of the same machine is as good as another address."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2000)), hard))
+    server = start(*flags)
+    answered = 0
+    with contextlib.ExitStack() as stack:
+        for _ in range(600):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10 * PATIENCE))
+            try:
+                connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                answered += connection.recv(65536).startswith(b"HTTP/1.1 200")
+            except OSError:
+                pass
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert answered == most
 
 
 def test_the_queue_limit(start):
