@@ -24,7 +24,8 @@ struct worker {
     struct workers *workers;
     struct bell bell;
     int number;
-    bool may_hold; /* a job that it does not know: the answer to a claim may have been lost */
+    bool may_hold; /* a job that it does not know: the answer to a claim may have been lost, or an
+                    * attempt has ended without the job */
     /* under the mutex of the workers */
     char job_id[ID_LENGTH + 1]; /* "" when idle */
     int64_t fence;              /* of its claim */
@@ -159,6 +160,7 @@ static void train(struct worker *worker, struct claim *claim) {
     log_line(LOG_INFO, "training", "job=%s attempt=%d worker=%d from_step=%lld", claim->id,
              claim->attempt, worker->number, (long long)claim->checkpoint.step);
     enum ending ending = attempt_run(&worker->workers->config, claim, &worker->interruption);
+    worker->may_hold = ending != ENDING_ENDED;
     if (ending == ENDING_BROKEN)
         unclaim(worker, claim);
     machine_give_back_memory();
