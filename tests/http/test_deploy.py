@@ -9,6 +9,7 @@ import subprocess
 import pytest
 import yaml
 from conftest import BINARY, QUICK
+from test_start import run
 
 DOCKER = pathlib.Path(__file__).parents[2] / "docker"
 MONITORING = DOCKER / "monitoring"
@@ -430,6 +431,16 @@ def test_systemd_finds_nothing_to_say(tmp_path):
     # exposure 2.0 or less out of 10
     strict = subprocess.run([analyze, "security", "--offline=true", "--threshold=20", unit], capture_output=True, text=True)
     assert strict.returncode == 0, strict.stdout[-300:]
+
+
+def test_systemd_waits_for_a_database_and_not_for_a_mistake():
+    """A machine that starts before that of its PostgreSQL tries again, however long that takes."""
+    unit = text_of("denoised.service")
+    assert "\nStartLimitIntervalSec=0\n" in unit and "\nRestart=on-failure\n" in unit
+    final = {int(status) for status in re.search(r"\nRestartPreventExitStatus=(.*)", unit)[1].split()}
+    away = run("serve", "--port", "0", "--database", "postgresql://me@127.0.0.1:1/name")
+    assert away.returncode not in {0, *final} and "refused" in away.stderr
+    assert run("serve", "--port", "nonsense").returncode in final
 
 
 def test_settings_of_compose_outlive_a_command():
