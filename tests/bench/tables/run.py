@@ -1,7 +1,9 @@
 """What synthetic tables are worth, through HTTP: train on 90 % of the rows, draw as many as were trained on, and measure
-them beside what real rows reach. Prints a table in Markdown: the median over seeds, and in parentheses the floor.
+them beside what real rows reach. Prints a table in Markdown: the median over seeds, and in parentheses the floor. The
+standard error stream has each seed's figures, and its worst columns and pairs.
 
 usage: run.py DENOISED FOLDER [--only adult,magic] [--seeds N] [--rows N] [--spec JSON] [--query sampler=heun]
+    make tables TABLES=FOLDER ARGS="--spec '{\"training\": {\"learning_rate\": 0.004}}'"
 
 FOLDER has the CSV files that known.py lists; those that are not there are left out. The floors: for shape and trend the training
 rows drawn again with replacement, for detection and copies the held-out rows, for the trees those that were trained on
@@ -54,34 +56,52 @@ def train(server, dataset, seed, spec):
     return job["id"], server.seconds() - before
 
 
+def errors_of(coded, real, other):
+    """The errors of all columns, and of all pairs, in percent, by name."""
+    columns = dict(zip(coded.columns, measure.shape(coded, real, other)))
+    pairs = {f"{a} and {b}": error for (a, b), error in measure.trend(coded, real, other).items()}
+    return columns, pairs
+
+
+def means(errors):
+    return {key: np.mean(list(by_name.values())) for key, by_name in zip(("shape", "trend"), errors)}
+
+
 def describe(numbers, table, train_rows, test_rows, synthetic):
-    """The measurements of synthetic rows: what COLUMNS lists, but for the seconds; and the worst pair."""
+    """The measurements of synthetic rows: what COLUMNS lists, but for the seconds; and their errors."""
     coded = measure.Coded(numbers, train_rows, test_rows, synthetic)
     real, unseen, other = coded.tables
-    pairs = measure.trend(coded, real, other)
+    errors = errors_of(coded, real, other)
     result = {
-        "shape": np.mean(measure.shape(coded, real, other)),
-        "trend": np.mean(list(pairs.values())),
+        **means(errors),
         "detection": measure.detection(real, other),
         "efficacy": measure.efficacy(coded, other, unseen, table.target),
         "nearer": measure.privacy(coded, real, unseen, other),
         "copies": 100 * measure.copies(train_rows, synthetic),
     }
-    return result, sorted(pairs.items(), key=lambda pair: -pair[1])
+    return result, errors
 
 
 def floors(numbers, table, train_rows, test_rows):
+    """The same of real rows."""
     coded = measure.Coded(numbers, train_rows, test_rows)
     real, unseen = coded.tables
     again = real[np.random.default_rng(0).integers(len(real), size=len(real))]
-    return {
-        "shape": np.mean(measure.shape(coded, real, again)),
-        "trend": np.mean(list(measure.trend(coded, real, again).values())),
+    errors = errors_of(coded, real, again)
+    result = {
+        **means(errors),
         "detection": measure.detection(real, unseen),
         "efficacy": measure.efficacy(coded, real, unseen, table.target),
         "nearer": 0.5,
         "copies": 100 * measure.copies(train_rows, test_rows),
     }
+    return result, errors
+
+
+def worst(errors, floor, most=5):
+    """The names with the largest errors, each with its error and its floor."""
+    names = sorted(errors, key=errors.get, reverse=True)[:most]
+    return ", ".join(f"{name} {errors[name]:.1f} % ({floor[name]:.1f})" for name in names)
 
 
 def row_of(name, results, floor):
@@ -107,7 +127,7 @@ def measure_table(server, name, options):
     ids = [c["name"] for c in dataset["columns"] if c["type"] == "id"]
     numbers = {c["name"] for c in dataset["columns"] if c["type"] in NUMBERS}
     train_rows, test_rows = train_rows.drop(columns=ids), test_rows.drop(columns=ids)
-    floor = floors(numbers, table, train_rows, test_rows)
+    floor, floor_errors = floors(numbers, table, train_rows, test_rows)
     results = []
     for seed in range(1, options.seeds + 1):
         model, seconds = train(server, dataset, seed, options.spec)
@@ -117,11 +137,11 @@ def measure_table(server, name, options):
         if options.keep:
             for part, frame in (("train", train_rows), ("test", test_rows), (f"synthetic{seed}", synthetic)):
                 frame.to_csv(options.keep / f"{name}_{part}.csv", index=False)
-        result, pairs = describe(numbers, table, train_rows, test_rows, synthetic)
+        result, errors = describe(numbers, table, train_rows, test_rows, synthetic)
         results.append({**result, "seconds": seconds})
         print(f"{name}, seed {seed}:", {k: round(float(v), 4) for k, v in results[-1].items()}, file=sys.stderr)
-        worst = ", ".join(f"{a} and {b} {distance:.1f} %" for (a, b), distance in pairs[:5])
-        print(f"  worst pairs: {worst}", file=sys.stderr, flush=True)
+        for what, of_rows, of_real in zip(("columns", "pairs"), errors, floor_errors):
+            print(f"  worst {what}: {worst(of_rows, of_real)}", file=sys.stderr, flush=True)
     return row_of(name, results, floor)
 
 
