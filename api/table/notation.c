@@ -246,6 +246,35 @@ void notation_find(const struct cells *cells, enum decimal_mode mode, struct not
     }
 }
 
+/* Does a column have points, and which? */
+struct points {
+    bool any, decimal; /* like that of 1.234; like that of 1.5, which cannot mark thousands */
+};
+
+static struct points find_points(const struct cells_column *column) {
+    struct points points = {false, false};
+    if (!memchr(column->texts, '.', column->bytes))
+        return points;
+    for (uint32_t code = 0; code < column->distinct && !points.decimal; code++) {
+        struct notation notation;
+        if (kind_of(cells_text(column, code), cells_length(column, code), &notation) !=
+            NOTATION_POINT)
+            continue;
+        points.any |= notation.thousands != 0;
+        points.decimal = notation.thousands == 0;
+    }
+    return points;
+}
+
+bool notation_is_doubtful(const struct cells *cells, int column) {
+    bool is_certain = false;
+    if (!find_points(&cells->columns[column]).any)
+        return false;
+    for (int j = 0; j < cells->count && !is_certain; j++)
+        is_certain = find_points(&cells->columns[j]).decimal;
+    return !is_certain;
+}
+
 bool notation_read(struct notation notation, const char *text, size_t length, double *value) {
     struct notation own;
     char out[LONGEST];

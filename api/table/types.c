@@ -530,6 +530,24 @@ static void note_outliers(struct column_view *view, struct column *column) {
     }
 }
 
+/* What a column of numbers may not mean, or cannot keep. */
+static void note_numbers(struct column_view *view, struct column *column) {
+    const double exact = (double)(1ll << 53); /* the whole numbers up to here are doubles */
+    const struct column_request *request = view->request;
+    if (!column_is_number(column))
+        return;
+    if (request->decimal == DECIMAL_AUTO && request->notation.decimal == '.' &&
+        notation_is_doubtful(request->cells, request->index))
+        column_note(
+            view, column,
+            "All its points are like that of 1.234, and are read as decimal points. If they "
+            "mark thousands, upload the file with ?decimal=comma.");
+    if (column->type == TYPE_INTEGER && fmax(fabs(column->min), fabs(column->max)) > exact)
+        column_note(view, column,
+                    "Its numbers have more than 15 digits, of which samples round the last. If "
+                    "they are ids, choose the type \"id\".");
+}
+
 static const char *find(struct column_view *view, struct column *column) {
     const int wanted = view->request->type;
     const struct type *type =
@@ -545,6 +563,7 @@ static const char *find(struct column_view *view, struct column *column) {
     measure(view, column);
     histogram_make(view, column);
     note_outliers(view, column);
+    note_numbers(view, column);
     return NULL;
 }
 

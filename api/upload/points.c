@@ -238,7 +238,8 @@ static bool are_long_ids(const struct cells *cells, int j, const struct census *
 static void find_column(struct reading *reading, int j, struct notation notation,
                         struct column *column) {
     struct column_request request = {&reading->cells, j, notation,
-                                     reading->schema ? reading->schema->types[j] : SCHEMA_DETECT};
+                                     reading->schema ? reading->schema->types[j] : SCHEMA_DETECT,
+                                     reading->decimal};
     struct census census;
     if (!take_census(&reading->cells, j, notation, &census)) {
         reading->no_memory = true;

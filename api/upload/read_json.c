@@ -349,17 +349,23 @@ static void read_names(struct document *document, struct json_scan *scan) {
 static void read_object(struct document *document) {
     struct reading *reading = document->reading;
     struct json_scan *scan = &document->scan, *members = document->members;
+    const int before = reading->wrong->count;
     for (bool more = json_scan_enter(scan); more; more = json_scan_another(scan, '}'))
         find_member(document);
+    if (!document->seen[MEMBER_POINTS]) { /* another form of a table, whatever its members are */
+        reading->wrong->count = before;
+        problem_add(reading->wrong, "/points",
+                    "is missing; a table can also be a list of records, [{\"column\": value, ..}, "
+                    "..] (pandas: to_json(orient=\"records\"))");
+        return;
+    }
     if (members[MEMBER_NAME].at)
         read_title(document, &members[MEMBER_NAME]);
     if (members[MEMBER_COLUMNS].at)
         read_names(document, &members[MEMBER_COLUMNS]);
     if (members[MEMBER_LABELS].at && !json_scan_next_is(&members[MEMBER_LABELS], '['))
         problem_add(reading->wrong, "/labels", "must be an array of labels, or null");
-    if (!document->seen[MEMBER_POINTS])
-        problem_add(reading->wrong, "/points", "is missing");
-    else if (!json_scan_next_is(&members[MEMBER_POINTS], '['))
+    if (!json_scan_next_is(&members[MEMBER_POINTS], '['))
         problem_add(reading->wrong, "/points", "must be an array of points");
     if (reading->wrong->count > 0 || reading->no_memory)
         return;

@@ -165,6 +165,8 @@ CASES = [
     (JSON, json.dumps([{f"c{i}": 1 for i in range(257)}]), "", [("/columns", "at most 256 columns")]),
     (JSON, "5", "", [("", "must be an object")]),
     (JSON, "{}", "", [("/points", "is missing")]),
+    (JSON, '{"a":{"0":1,"1":2},"b":{"0":3,"1":4}}', "", [("/points", 'to_json(orient="records")')]),
+    (JSON, '{"columns":["a","b"],"index":[0,1],"data":[[1,2],[3,4]]}', "", [("/points", "a list of records")]),
     (JSON, '{"points":5}', "", [("/points", "must be an array")]),
     (JSON, '{"points":{"x":[1]}}', "", [("/points", "must be an array")]),
     (JSON, '{"points":null}', "", [("/points", "must be an array")]),

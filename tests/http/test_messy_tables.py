@@ -144,6 +144,22 @@ def test_what_is_only_suspicious_is_noted(store):
     assert days["type"] in ("categorical", "datetime"), days  # no numbers, because of 01.01
 
 
+@pytest.mark.parametrize("table,query,notes", [
+    ("v;k\n1.234;1\n12.500;2\n;3\n", "", "?decimal=comma"),
+    ("v;k\n1.234;1\n500;2\n", "", "?decimal=comma"),
+    ("v;k\n1.234;1\n12.500;2\n", "?decimal=point", None),
+    ("v;k\n1.234;1\n12.500;2\n", "?decimal=comma", None),
+    ("v,k\n1.234,1.5\n12.500,2\n", "", None),  # elsewhere, a point cannot mark thousands
+    ("v,k\n1.234,1\n12.5,2\n", "", None),
+    ("v,k\n0.234,1\n12.500,2\n", "", None),
+    ("v,k\n9007199254740992,1\n-9007199254740992,2\n", "", None),
+    ("v,k\n9007199254740994,1\n2,2\n", "", "more than 15 digits"),
+])  # fmt: skip
+def test_what_numbers_may_not_mean_is_noted(store, table, query, notes):
+    found = send(store, table, query=query).json["columns"][0]["notes"]
+    assert len(found) == bool(notes) and (not notes or notes in found[0]), found
+
+
 def test_labels_by_any_spelling_of_a_number_are_one_class(store):
     made = send(store, "x,label\n1,01\n2,1\n3,1.0\n4,2\n", query="?label=label").json
     assert made["classes"] == ["1", "2"]
