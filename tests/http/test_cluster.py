@@ -224,17 +224,23 @@ def test_keda_asks_with_the_rights_that_it_is_told_to_have():
             server.sql("SET ROLE keda; SELECT count(*) FROM model", "scaled")
 
 
-def test_kustomize_renders_the_cluster(tmp_path):
+@pytest.mark.parametrize("monitored", [False, True])
+def test_kustomize_renders_the_cluster(tmp_path, monitored):
     kubectl = shutil.which("kubectl")
     if not kubectl:
         pytest.skip("kubectl is not installed")
-    shutil.copytree(DOCKER / CLUSTER, tmp_path / "cluster", ignore=shutil.ignore_patterns("keys", "database.env", "ca.crt"))
+    shutil.copytree(DOCKER, tmp_path / "docker", ignore=shutil.ignore_patterns("keys", "database.env", "ca.crt"))
+    folder = tmp_path / "docker" / CLUSTER
     for name, text in {"keys": "me:0\n", "database.env": "DENOISED_DATABASE=postgresql://h/n\n", "ca.crt": "x\n"}.items():
-        (tmp_path / "cluster" / name).write_text(text)
-    made = subprocess.run([kubectl, "kustomize", tmp_path / "cluster"], capture_output=True, text=True)
+        (folder / name).write_text(text)
+    if monitored:
+        path = folder / "kustomization.yaml"
+        path.write_text(path.read_text().replace("# components:\n#   - ", "components:\n  - "))
+    made = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
     kinds = sorted(one["kind"] for one in yaml.safe_load_all(made.stdout))
-    assert kinds == ["Deployment", "Job", "PodDisruptionBudget", "Secret", "Secret", "Secret", "Service"]
+    more = ["ConfigMap", "PrometheusRule", "ServiceMonitor"] if monitored else []
+    assert kinds == sorted(["Deployment", "Job", "PodDisruptionBudget", "Secret", "Secret", "Secret", "Service", *more])
 
 
 def test_secrets_are_not_committed():
