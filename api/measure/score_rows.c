@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/table/cell.h"
+#include "api/upload/label.h"
 
 /* A cell of a row, by the name of its column or, without one, by its place. */
 struct score_cell {
@@ -91,6 +92,7 @@ struct fitting {
     double *points;      /* [n][dim] */
     const size_t *lines; /* as in struct score_rows */
     const char *label;
+    bool is_mixed; /* another label was refused; one error is enough */
     struct problem_fields *wrong;
 };
 
@@ -126,14 +128,19 @@ static void fit_label(struct fitting *fitting, const struct score_cell *cell) {
     const char *text = sent->kind == CELL_SENT_NUMBER
                            ? arena_format(fitting->wrong->arena, "%.17g", sent->number)
                            : sent->text;
-    if (!text)
+    const struct column *column = &fitting->form->columns[fitting->form->label];
+    if (text && !text[0] && column->missing > 0)
+        text = label_missing_name(column->missing_text);
+    if (!text || !text[0])
         refuse(fitting, cell, "must be the name of a class");
     else if (!fitting->label)
         fitting->label = text;
-    else if (strcmp(fitting->label, text) != 0)
+    else if (strcmp(fitting->label, text) != 0 && !fitting->is_mixed) {
+        fitting->is_mixed = true;
         refuse(fitting, cell,
                "is another class than that of the rows before: score the rows of each class on "
                "their own, or leave this column out");
+    }
 }
 
 static void fit_cell(struct fitting *fitting, const struct score_cell *cell, int j) {

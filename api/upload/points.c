@@ -403,10 +403,9 @@ static void place_columns(struct reading *reading, struct points *points) {
             column->coordinate = points->dim++;
     }
     if (reading->wrong->count == 0 && points->dim < 1)
-        problem_add(reading->wrong, "/columns",
-                    "a point has 1 to %d coordinates, not 0: labels, ids and constants are not "
-                    "coordinates",
-                    DN_MAX_DIM);
+        problem_add(
+            reading->wrong, "/columns",
+            "there is no column to train on: labels, ids and constants are not coordinates");
     else if (reading->wrong->count == 0 && points->dim > DN_MAX_DIM)
         refuse_surplus(reading, points);
 }

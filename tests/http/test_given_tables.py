@@ -167,6 +167,9 @@ def test_labels_can_be_missing_too(store):
     assert all(a == b for a, b in zip(usual, never) if a)
     assert labels(missing="never", balance=True)[:4] == ["retired, mostly", "young"] * 2
     assert set(labels(missing="never", label="missing")) == {""} == set(labels(given={"segment": ""})) == set(labels(given={"segment": "missing"}))
+    for label in "", "missing":
+        scored = store.post(f"/v1/models/{model}/score", {"points": [{"age": 25, "segment": label}]})
+        assert scored.status == 200 and scored.json["label"] == "missing", scored.body
     turns = f"/v1/models/{model}/samples?n=6&seed=3&balance=true&missing=never"
     assert store.get(turns + "&shared_noise=true").json["labels"] == ["retired, mostly", "young"] * 3
 
