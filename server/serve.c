@@ -457,6 +457,7 @@ static struct http_server *start_http(struct process *process) {
         .routes = contract->routes,
         .route_count = contract->route_count,
         .service = service,
+        .waits = store_is_shared(process->service.store),
         .max_upload = (size_t)config->max_upload << 20,
         .max_body_memory = (size_t)config->max_body_memory << 20,
         .max_answer_memory = (size_t)config->max_answer_memory << 20,

@@ -225,6 +225,21 @@ def test_a_slow_answer_is_not_taken_for_lost(beside, database, node):
     assert node.lines("database error") == 0, node.read_log()
 
 
+def test_requests_that_wait_for_the_database_keep_a_thread_for_others(beside, database, node):
+    """On two cores, too, where a thread for each core would do if none had to wait."""
+    assert node.post("/v1/datasets", **CSV).status == 201
+    beside.sql("ALTER TABLE dataset RENAME TO slow; CREATE VIEW dataset AS SELECT slow.* FROM slow, pg_sleep(6)", database)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    with concurrent.futures.ThreadPoolExecutor(3) as pool, node.store.connect() as store:
+        answers = []
+        for asked in range(1, 4):
+            answers.append(pool.submit(node.get, "/v1/datasets?kind=upload"))
+            eventually(lambda asked=asked: store.one(waiting) >= asked)
+        assert node.get("/livez").status == 200
+        assert store.one(waiting) == 3, "it was answered beside them"
+        assert [answer.result().status for answer in answers] == [200] * 3
+
+
 def test_connections_that_are_cut_under_load(node, proxy, start, tmp_path):
     jobs, over = [node.submit(LONG)], threading.Event()
 
