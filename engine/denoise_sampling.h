@@ -57,7 +57,7 @@ struct dn_sample_request {
      * counts, in one evaluation (Kynkäänniemi et al. 2024). 0 <= min <= max <= DN_MAX_RATIO_MAX, as
      * which higher ratios count: no limit; a max of 0 stands for it. Ignored if guidance is 0 or 1. */
     double guidance_ratio_min, guidance_ratio_max;
-    int label;  /* a class, or see below; ignored if guidance is 0 */
+    int label; /* a class, or see below; ignored if guidance is 0 */
     /* How many of the classes, the first ones, are drawn where none is asked for; 0: all. A point that
      * would have another one gets one of them, by their frequencies; the others stay as they are. */
     int drawn_classes;

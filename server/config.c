@@ -107,8 +107,7 @@ static const struct setting settings[] = {
      "maximum number of open connections"},
     {"max-connections-per-ip", SETTING_INTEGER, AT(max_connections_per_ip), "0", 0, 65536, NULL,
      "maximum number of open connections from one address; 0 means 512, or no limit of its own "
-     "with "
-     "--trusted-proxies: those of a proxy are of many clients"},
+     "with --trusted-proxies: those of a proxy are of many clients"},
     {"requests-per-minute", SETTING_INTEGER, AT(requests_per_minute), "0", 0, 1000000, NULL,
      "maximum number of requests per minute from one address; beyond it, requests get a 429; 0 "
      "means no limit"},

@@ -205,8 +205,8 @@ struct http_config {
     const struct http_route *routes;
     size_t route_count;
     void *service;
-    bool
-        waits; /* its handlers wait for another process, in which time their thread computes nothing */
+    /* Its handlers wait for another process, in which time their thread computes nothing. */
+    bool waits;
     size_t max_upload;        /* bytes */
     size_t max_body_memory;   /* bytes, of all bodies together */
     size_t max_answer_memory; /* bytes, of all responses together */
