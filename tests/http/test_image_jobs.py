@@ -37,9 +37,9 @@ def dataset(store):
 
 @pytest.fixture(scope="module")
 def job(store, dataset):
-    answer = store.post("/v1/jobs", {"dataset": dataset["id"], **QUICK}, headers={"Prefer": "wait=60"})
-    assert answer.json["status"] == "succeeded", answer.json
-    return answer.json
+    state = store.wait(store.submit({"dataset": dataset["id"], **QUICK}), seconds=120)
+    assert state["status"] == "succeeded", state
+    return state
 
 
 def array(answer):
@@ -185,7 +185,7 @@ def test_each_image_may_start_from_noise_of_its_own(store, shape):
     """That of a seed, sent as JSON, becomes the images of the seed; as many values as a body may have."""
     pictures = made(post_form(store, idx(random_images(12, *shape)), query=f"?name=large{shape[0]}"))
     spec = {"dataset": pictures["id"], "diffusion": {"timesteps": 10}, "network": {"channels": [16, 16]}, "training": {"batch_size": 4, "epochs": 1}}
-    trained = store.post("/v1/jobs", spec, headers={"Prefer": "wait=60"}).json
+    trained = store.wait(store.submit(spec))
     assert trained["status"] == "succeeded", trained
     url = f"/v1/models/{trained['id']}"
     values, most = numpy.prod(shape), {784: 509, 12288: 32}[int(numpy.prod(shape))]
