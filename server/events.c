@@ -19,7 +19,7 @@ enum {
     LONGEST_SECONDS = 15 * 60,
     RECOUNT_SECONDS = 15, /* longer than a database lets a transaction wait */
     OWN_NS = 2000000,     /* between two looks, at least, */
-    SHARED_NS = 25000000, /* and where each look makes all writers wait */
+    SHARED_NS = 25000000, /* and where each look costs a server that others use, too */
 };
 
 /* An event as the text that streams send. */

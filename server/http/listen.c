@@ -32,7 +32,7 @@ static enum access_names names_for(const struct http_config *config) {
                                                     : ACCESS_ADDRESSES;
 }
 
-/* One for each core, as far as threads that work at HTTP alone have use for them. */
+/* One for each core, and more where they often wait; those that only serve HTTP never need many. */
 static unsigned threads_of(const struct http_config *config) {
     const int cores = machine_cores();
     return cores > MOST_THREADS || config->waits ? MOST_THREADS
@@ -41,6 +41,7 @@ static unsigned threads_of(const struct http_config *config) {
 }
 
 static struct MHD_Daemon *start_daemon(struct http_server *server) {
+    const unsigned threads = threads_of(&server->config);
     unsigned flags = MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC |
                      MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     if (server->config.socket.family == AF_INET6)
@@ -56,16 +57,15 @@ static struct MHD_Daemon *start_daemon(struct http_server *server) {
         flags |= MHD_USE_TLS;
     return MHD_start_daemon(
         flags, 0, NULL, NULL, http_on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_error, server,
-        MHD_OPTION_LISTEN_SOCKET, server->config.socket.fd, MHD_OPTION_THREAD_POOL_SIZE,
-        threads_of(&server->config), MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)server->config.max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)server->config.max_connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)server->config.send_timeout, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_STACK_SIZE,
-        (size_t)THREAD_STACK, MHD_OPTION_URI_LOG_CALLBACK, http_on_target, server,
-        MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        http_on_connection, server, MHD_OPTION_ARRAY, server->config.tls.cert ? tls : none,
-        MHD_OPTION_END);
+        MHD_OPTION_LISTEN_SOCKET, server->config.socket.fd, MHD_OPTION_THREAD_POOL_SIZE, threads,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->config.max_connections,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)server->config.max_connections_per_ip,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)server->config.send_timeout,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
+        1, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_URI_LOG_CALLBACK,
+        http_on_target, server, MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server, MHD_OPTION_ARRAY,
+        server->config.tls.cert ? tls : none, MHD_OPTION_END);
 }
 
 static void server_free(struct http_server *server) {
