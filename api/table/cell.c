@@ -28,7 +28,7 @@ struct cell_sent cell_sent(const cJSON *item, struct arena *arena) {
 /* The number with all its decimals, in the notation of the column. */
 static const char *number_text(const struct column *column, double value, struct arena *arena) {
     char text[DOUBLE_TEXT + 1], own[COLUMN_TEXT_BYTES];
-    struct number_format format = {{'.', 0}, 0, 0, false};
+    struct number_format format = {.notation = {'.', 0}};
     const size_t length = column_backward(column, value, own);
     if (column_forward(column, own, length) == value)
         return arena_copy(arena, own, length);

@@ -82,8 +82,10 @@ static const struct field rows[] = {
     {"", "std", FIELD_WRITTEN, .schema = "NumberOrNull", .write = write_std},
     {"", "format", FIELD_STRING, AT(format), .flags = FIELD_OR_NULL,
      .doc = "How numbers are written: 0.0# has one or two decimals, #,##0 marks thousands, #.# has "
-            "no zero before the point. Or dates, as strftime has them: %Y-%m-%d, %-d without a "
-            "leading zero, %3f for milliseconds. Of an id, 0 if all are integers; else null."},
+            "no zero before the point, 0.##e0 writes three digits of tiny numbers as 1.23e-20. Or "
+            "dates and times, as strftime has them: %Y-%m-%d, %-d without a leading zero, %3f for "
+            "milliseconds, %I:%M %p with AM or PM, %P with am or pm. Of an id, 0 if all are "
+            "integers; else null."},
     {"", "step", FIELD_NUMBER, AT(step), .flags = FIELD_OR_NULL,
      .doc = "Dates are multiples of this number of seconds; otherwise 0."},
     {"", "missing_text", FIELD_STRING, AT(missing_text),

@@ -9,6 +9,21 @@
 
 /* ------------------------------------------------------------------ what a text shows */
 
+/* How many digits a number has from the first that is not 0 on, up to its exponent. */
+static int count_digits(const char *at, const char *end) {
+    int count = 0;
+    for (; at < end && *at != 'e' && *at != 'E'; at++)
+        count += *at >= '0' && *at <= '9' && (count > 0 || *at != '0');
+    return count;
+}
+
+/* Would a number with these decimals and digits, written with the most decimals, lose what matters? */
+static bool is_lost(int decimals, int digits) {
+    enum { ENOUGH = 6 };
+    const int kept = NUMBER_MAX_DECIMALS - (decimals - digits);
+    return kept < digits && kept < ENOUGH;
+}
+
 void number_format_see(struct number_format *format, const char *text, size_t length) {
     const char *end = text + length;
     const char *digits = text;
@@ -21,13 +36,16 @@ void number_format_see(struct number_format *format, const char *text, size_t le
     int decimals = mark ? (int)(at - mark - 1) : 0;
     const char *exponent = memchr(digits, 'e', (size_t)(end - digits));
     exponent = exponent ? exponent : memchr(digits, 'E', (size_t)(end - digits));
-    if (exponent) { /* 1.5e-5 is 0.000015 */
+    if (exponent) {             /* 1.5e-5 is 0.000015 */
+        enum { LEAST = -1000 }; /* far below the smallest double */
         const long shift = strtol(exponent + 1, NULL, 10);
-        decimals = shift < -NUMBER_MAX_DECIMALS ? NUMBER_MAX_DECIMALS
-                   : shift > decimals           ? 0
-                                                : decimals - (int)shift;
+        decimals = shift < LEAST ? decimals - LEAST : shift > decimals ? 0 : decimals - (int)shift;
         format->least = 0;
     }
+    const int count = count_digits(digits, end);
+    const int most = NUMBER_MAX_DECIMALS < count ? NUMBER_MAX_DECIMALS : count;
+    format->digits = most > format->digits ? most : format->digits;
+    format->has_exponent |= is_lost(decimals, count);
     decimals = decimals < NUMBER_MAX_DECIMALS ? decimals : NUMBER_MAX_DECIMALS;
     format->is_bare |= mark == digits;
     format->least = decimals < format->least ? decimals : format->least;
@@ -46,19 +64,21 @@ void number_format_write(const struct number_format *format, char out[NUMBER_FOR
     } else {
         out[used++] = format->is_bare ? '#' : '0';
     }
+    const int least = format->has_exponent ? 0 : format->least;
+    const int most = format->has_exponent ? format->digits - 1 : format->most;
     /* 1,5e3 is whole, but its comma has to be known */
-    if (format->most == 0 && format->notation.decimal != '.' && !format->notation.thousands)
+    if (most == 0 && format->notation.decimal != '.' && !format->notation.thousands)
         out[used++] = format->notation.decimal;
-    for (int i = 0; i < format->most; i++) {
+    for (int i = 0; i < most; i++) {
         if (i == 0)
             out[used++] = format->notation.decimal;
-        out[used++] = i < format->least ? '0' : '#';
+        out[used++] = i < least ? '0' : '#';
     }
-    out[used] = '\0';
+    memcpy(out + used, format->has_exponent ? "e0" : "", format->has_exponent ? 3 : 1);
 }
 
 bool number_format_read(struct number_format *format, const char *pattern) {
-    *format = (struct number_format){{'.', 0}, 0, 0, false};
+    *format = (struct number_format){.notation = {'.', 0}};
     if (pattern[0] == '#' && pattern[1] && strncmp(pattern + 2, "##0", 3) == 0) {
         format->notation.thousands = pattern[1];
         format->notation.decimal = pattern[1] == '.' ? ',' : '.';
@@ -74,7 +94,9 @@ bool number_format_read(struct number_format *format, const char *pattern) {
         format->most = format->least + (int)strspn(pattern + format->least, "#");
         pattern += format->most;
     }
-    return *pattern == '\0' && format->most <= NUMBER_MAX_DECIMALS;
+    format->digits = format->most + 1;
+    format->has_exponent = strcmp(pattern, "e0") == 0;
+    return (*pattern == '\0' || format->has_exponent) && format->most <= NUMBER_MAX_DECIMALS;
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -130,9 +152,27 @@ static void write_plain(double size, int most, char out[NUMBER_TEXT]) {
     snprintf(out, NUMBER_TEXT, "%.*f", most, size);
 }
 
+/* 1.23e-20 */
+static size_t write_exponent(const struct number_format *format, double value,
+                             char out[NUMBER_TEXT]) {
+    char plain[NUMBER_TEXT];
+    snprintf(plain, sizeof plain, "%.*e", format->digits - 1, value);
+    char *exponent = strchr(plain, 'e'), *end = exponent;
+    char *point = strchr(plain, '.');
+    while (point && end[-1] == '0')
+        end--;
+    end -= point && end[-1] == '.';
+    if (point)
+        *point = format->notation.decimal;
+    return (size_t)snprintf(out, NUMBER_TEXT, "%.*s%s", (int)(end - plain), plain,
+                            value != 0 ? exponent : "");
+}
+
 size_t number_format_text(const struct number_format *format, double value, char out[NUMBER_TEXT]) {
     char plain[NUMBER_TEXT];
     size_t used = 0;
+    if (format->has_exponent)
+        return write_exponent(format, value, out);
     write_plain(fabs(value), format->most, plain);
     char *point = strchr(plain, '.');
     const int whole = point ? (int)(point - plain) : (int)strlen(plain);

@@ -53,7 +53,8 @@ static const char *not_numbers(struct column_view *view) {
 }
 
 static const char *fit_number(struct column_view *view, struct column *column) {
-    struct number_format format = {view->request->notation, NUMBER_MAX_DECIMALS, 0, false};
+    struct number_format format = {.notation = view->request->notation,
+                                   .least = NUMBER_MAX_DECIMALS};
     char pattern[NUMBER_FORMAT_BYTES];
     if (view->distinct_numbers < view->present || view->present == 0)
         return not_numbers(view);

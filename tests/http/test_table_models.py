@@ -226,3 +226,20 @@ def test_a_wrong_form_is_refused(store, model, change, reason):
     answer = store.post("/v1/models", raw=packed(header, tensors), headers={"Content-Type": "application/octet-stream"})
     assert answer.status == 422, answer.body
     assert reason in answer.json["errors"][0]["detail"] and answer.json["errors"][0]["pointer"].endswith("form"), answer.json
+
+
+def test_numbers_too_small_for_decimals(store):
+    """They come with an exponent, within their range, in CSV, JSON and npy."""
+    draw = random.Random(8)
+    rows = "".join(f"{draw.uniform(1, 9):.3f}e-{draw.choice([20, 21])},{draw.choice('ab')}\n" for _ in range(200))
+    dataset = upload(store, "charge,kind\n" + rows)
+    (charge,) = [column for column in dataset["columns"] if column["name"] == "charge"]
+    job = train(store, dataset)
+    text = store.get(f"/v1/models/{job}/samples.csv?n=500&seed=1").body.decode()
+    cells = [row["charge"] for row in csv.DictReader(io.StringIO(text, newline=""))]
+    assert all(re.fullmatch(r"\d(\.\d{1,3})?e-2[01]", cell) for cell in cells), cells[:5]
+    numbers = [float(cell) for cell in cells]
+    assert charge["min"] <= min(numbers) < max(numbers) <= charge["max"] and len(set(numbers)) > 100
+    assert [row[0] for row in store.get(f"/v1/models/{job}/samples?n=500&seed=1").json["points"]] == numbers
+    array = numpy.load(io.BytesIO(store.get(f"/v1/models/{job}/samples.npy?n=500&seed=1").body))
+    assert array[:, 0].tolist() == numbers
