@@ -255,11 +255,11 @@ const char *dataset_unusable(const struct column *columns, int count, bool compl
     return text[0] ? arena_format(arena, "only numbers can be used here: %s", text) : NULL;
 }
 
-/* Is it more than points on a line or in the plane? Points have at most two coordinates, which are
+/* Points have at most two coordinates, which are
  * numbers without missing cells. If they are called x and y, in any order, or x alone, they may be
  * integers, and have labels or numbers of their rows; other columns are then those of a table, whose
- * rows come back as they are written. label: the name of the column with the labels, or NULL. */
-static bool is_table(const struct column *columns, int count, const char *label) {
+ * rows come back as they are written. */
+bool dataset_is_table(const struct column *columns, int count, const char *label) {
     bool has_others = label != NULL; /* only a drawing may have them without being a table */
     bool is_drawing = true, has_x = false;
     int coordinates = 0;
@@ -320,7 +320,7 @@ static enum store_status look_at_columns(const struct dataset *row, struct arena
     if (!column_read_list(row->columns, arena, &columns, &count))
         return STORE_ERROR;
     upload->unusable = dataset_unusable(columns, count, true, arena);
-    upload->is_table = is_table(columns, count, row->label);
+    upload->is_table = dataset_is_table(columns, count, row->label);
     upload->columns = coordinate_names(columns, count, arena);
     const bool has_cells = row->cells_blob != 0;
     upload->form = has_cells ? form_text(row, columns, count, arena) : NULL;

@@ -35,6 +35,9 @@ bool dataset_load(struct http_exchange *exchange, const char *id, bool with_pixe
 bool dataset_describe_digits(struct dataset *row);
 void dataset_points_clear(struct dataset_points *set);
 size_t dataset_bytes(const struct dataset *row); /* memory of the points or pixels, and labels */
+/* Is it more than points on a line or in the plane? label: the name of the column with the labels, or
+ * NULL. */
+bool dataset_is_table(const struct column *columns, int count, const char *label);
 /* NULL, or why the points are not numbers, which the client gets: names the columns. completes: columns
  * that follow from others are to be filled in, which takes exact values. */
 const char *dataset_unusable(const struct column *columns, int count, bool completes,

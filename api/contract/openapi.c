@@ -54,8 +54,8 @@ static const struct media {
      "last frame. If the points have labels, the first line also has labels and classes."},
     {"application/octet-stream", false,
      "Binary: a NumPy array (.npy, float32, C order), which cannot hold labels. Of a table, it has "
-     "the place of a category in `levels`, seconds for dates, and NaN for missing cells; samples "
-     "of a table are float64, and equal the cells that CSV and JSON have for the same seed. Or a "
+     "the place of a category in `levels`, seconds for dates, and NaN for missing cells; it "
+     "is float64, and equals the cells that CSV and JSON have for the same seed. Or a "
      "model; or both arrays of a trajectory (.safetensors; the rest of the response is the string "
      "`answer` in its "
      "metadata)."},

@@ -100,15 +100,20 @@ static int npy_shape(char *out, size_t size, const struct layout *layout) {
     return used;
 }
 
+/* Does npy have values in full precision? */
+static bool is_double(const struct layout *layout) {
+    return layout->form || layout->has_values;
+}
+
 /* Writes the header of an array in C order; returns its length (numpy.lib.format). */
 static size_t npy_header(char out[NPY_HEADER], const struct layout *layout) {
     enum { PREFIX = 10, ALIGN = 64 };
     char *text = out + PREFIX;
     const size_t room = NPY_HEADER - PREFIX;
     int used = snprintf(text, room, "{'descr': '%s', 'fortran_order': False, 'shape': (",
-                        layout->is_bytes ? "|u1"
-                        : layout->form   ? "<f8"
-                                         : "<f4");
+                        layout->is_bytes    ? "|u1"
+                        : is_double(layout) ? "<f8"
+                                            : "<f4");
     if (layout->frames > 0)
         used +=
             snprintf(text + used, room - (size_t)used, "%d, ", layout->frames - layout->which_x0);
@@ -160,12 +165,14 @@ static void npy_rows(struct buffer *out, const struct layout *layout, const floa
         byte_rows(out, points, count * (size_t)layout->dim);
     else if (layout->form)
         number_rows(out, layout, first, count);
+    else if (layout->has_values)
+        buffer_append(out, layout->values, count * (size_t)layout->dim * sizeof *layout->values);
     else
         raw_rows(out, layout, points, first, count);
 }
 
 size_t pieces_point_bytes(const struct layout *layout) {
-    const size_t value = layout->is_bytes ? 1 : layout->form ? sizeof(double) : sizeof(float);
+    const size_t value = layout->is_bytes ? 1 : is_double(layout) ? sizeof(double) : sizeof(float);
     return (size_t)layout->dim * value;
 }
 

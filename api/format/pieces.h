@@ -24,9 +24,11 @@ struct layout {
     const char *const *classes; /* the names of the classes, up to a NULL */
     const char *const *columns; /* names of the coordinates [dim]; NULL: x, y, z, or x0, x1, .. */
     /* Of a table: the form of its rows, and the rows' values [count][dim] in full precision, beside
-     * the points that are written; NULL: points are numbers. CSV, JSON and npy of points only. */
+     * the points that are written; NULL: points are numbers. CSV, JSON and npy of points only. has_values: npy has the values as they
+     * are, without a form. */
     const struct table_form *form;
     const double *values;
+    bool has_values;
     /* Cells that are written as they are, [..][form->count] as in struct form_row: of each run of
      * `draws` points, or of all if that is 0; NULL: none. */
     const char *const *known;

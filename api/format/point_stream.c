@@ -209,7 +209,8 @@ static size_t bytes_to_write(const struct point_stream *answer) {
     const size_t texts = layout->form ? rows * layout->form->most : values * NUMBER_BYTES;
     const size_t axes =
         needs_axes(answer->format, layout, &answer->axes) ? axes_values(layout) * sizeof(float) : 0;
-    const size_t value = layout->form ? sizeof(float) + sizeof(double) : sizeof(float);
+    const bool has_values = layout->form || layout->has_values;
+    const size_t value = sizeof(float) + (has_values ? sizeof(double) : 0);
     return pieces_of(answer) ? PIECES * (PIECE_BYTES + texts + label_bytes(layout)) +
                                    values * value * !is_trajectory(answer)
                              : format_whole_bytes(answer->format, layout, &answer->look) + axes;

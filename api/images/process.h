@@ -32,6 +32,10 @@ struct process {
     float *memory;   /* x, then x0; of a draw: the points of the current piece */
     int32_t *order;  /* the points of an upload in random order; NULL: as they are stored */
     int32_t *labels; /* [n] of an upload with labels, else NULL */
+    /* A draw from a table as npy: its cells, and the numbers of the current piece. */
+    bool is_exact;
+    struct cells cells;
+    double *values;
 };
 
 static inline bool process_is_csv(const struct process *process) {

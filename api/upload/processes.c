@@ -161,6 +161,26 @@ static bool shuffle(struct process *process) {
     return process->order != NULL;
 }
 
+/* The numbers of the table's cells in a piece of the rows. False: no memory. */
+static bool take_values(struct process *process, size_t first, size_t count) {
+    const size_t dim = (size_t)process->dim;
+    double *values = realloc(process->values, count * dim * sizeof *values);
+    if (!values)
+        return false;
+    process->values = values;
+    for (int j = 0; j < process->set.column_count; j++) {
+        const struct column *column = &process->set.all[j];
+        const struct cells_column *cells = &process->cells.columns[j];
+        for (size_t i = 0; i < count && column->coordinate >= 0; i++) {
+            const size_t row = process->order ? (size_t)process->order[first + i] : first + i;
+            const uint32_t code = (uint32_t)cells->codes[row];
+            values[i * dim + (size_t)column->coordinate] =
+                column_forward(column, cells_text(cells, code), cells_length(cells, code));
+        }
+    }
+    return true;
+}
+
 static enum dn_status some_points(struct http_exchange *exchange, struct point_stream *answer,
                                   size_t first, size_t count, const float **points,
                                   struct dn_error *error) {
@@ -170,6 +190,9 @@ static enum dn_status some_points(struct http_exchange *exchange, struct point_s
     if (!memory)
         return DN_NO_MEMORY;
     *points = process->memory = memory;
+    if (process->is_exact && !take_values(process, first, count))
+        return DN_NO_MEMORY;
+    answer->layout.values = process->values;
     if (process->pattern == DN_DIGITS)
         process_draw_digits(process, first, count, memory);
     else if (process->pattern >= 0)
@@ -318,6 +341,8 @@ static void write_head(const void *owner, struct json_writer *json) {
 static void process_clear(void *owner) {
     struct process *process = owner;
     free(process->memory);
+    free(process->values);
+    cells_clear(&process->cells);
     free(process->order);
     free(process->labels);
     dataset_points_clear(&process->set);
@@ -344,6 +369,14 @@ static bool is_table(const struct process *process) {
     return process->kind == PROCESS_DRAW && process->pattern < 0 &&
            !process_is_of_images(process) &&
            (format_is_json(process->format) || process_is_csv(process) || is_listed(process));
+}
+
+/* Does the response have the numbers of a table's cells? */
+static bool is_exact(const struct process *process) {
+    const struct dataset_points *set = &process->set;
+    return process->kind == PROCESS_DRAW && process->pattern < 0 && set->row.cells_blob &&
+           strcmp(process->format->suffix, "npy") == 0 &&
+           dataset_is_table(set->all, set->column_count, set->row.label);
 }
 
 /* Responds with rows of a table, which takes the process over. */
@@ -384,6 +417,11 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
         send_rows(exchange, process);
         return;
     }
+    process->is_exact = is_exact(process);
+    if (process->is_exact && !rows_load(exchange, &process->set, &process->cells)) {
+        process_clear(process);
+        return;
+    }
     const struct dataset *row = &process->set.row;
     answer->axes = process->axes;
     answer->layout = (struct layout){.n = (size_t)process->n,
@@ -391,6 +429,7 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
                                      .labels = process->labels,
                                      .classes = process->set.classes,
                                      .columns = process->set.columns,
+                                     .has_values = process->is_exact,
                                      .shape = {row->height, row->width, row->channels},
                                      .is_bytes = row->height > 0 && process->kind == PROCESS_DRAW,
                                      .frames = process->frames,
@@ -401,7 +440,8 @@ static void run(struct http_exchange *exchange, struct store_session *unused) {
     answer->title = process->pattern >= 0   ? dn_patterns[process->pattern].name
                     : process->set.row.name ? process->set.row.name
                                             : "upload";
-    answer->held = dataset_bytes(&process->set.row) + bytes_of(process);
+    answer->held = dataset_bytes(&process->set.row) + bytes_of(process) +
+                   (process->is_exact ? rows_bytes(&process->cells) : 0);
     if (process_is_of_images(process) && !process_fits_picture(exchange, process, &answer->layout))
         process_clear(process);
     else

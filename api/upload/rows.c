@@ -146,10 +146,8 @@ static bool json_piece(struct rows *rows, struct buffer *out) {
 
 /* ------------------------------------------------------------------ the response */
 
-/* Reads the cells, which have as many rows and columns as the data set says. False: the error is
- * already the response. */
-static bool load(struct http_exchange *exchange, const struct dataset_points *set,
-                 struct cells *cells) {
+bool rows_load(struct http_exchange *exchange, const struct dataset_points *set,
+               struct cells *cells) {
     const size_t values = (size_t)set->row.n * (size_t)set->column_count;
     void *block = NULL;
     size_t bytes = 0;
@@ -191,8 +189,7 @@ static void close_stream(struct http_exchange *exchange) {
     clear(exchange->state);
 }
 
-/* Bytes of the cells in memory. */
-static size_t bytes_of(const struct cells *cells) {
+size_t rows_bytes(const struct cells *cells) {
     size_t bytes = 0;
     for (int j = 0; j < cells->count; j++) {
         const struct cells_column *column = &cells->columns[j];
@@ -210,7 +207,7 @@ void rows_reply(struct http_exchange *exchange, const struct rows_request *reque
         return;
     }
     rows->request = *request;
-    if (!load(exchange, request->set, &rows->cells)) {
+    if (!rows_load(exchange, request->set, &rows->cells)) {
         clear(rows);
         return;
     }
@@ -225,6 +222,6 @@ void rows_reply(struct http_exchange *exchange, const struct rows_request *reque
     response->stream =
         (struct http_stream){.next = next_piece,
                              .on_pool = true,
-                             .held = bytes_of(&rows->cells) + request->held + 2ul * PIECE_BYTES,
+                             .held = rows_bytes(&rows->cells) + request->held + 2ul * PIECE_BYTES,
                              .closed = close_stream};
 }

@@ -5,6 +5,7 @@
 #define API_UPLOAD_ROWS_H
 
 #include "api/datasets.h"
+#include "api/table/cells.h"
 
 struct rows_request {
     struct dataset_points *set;
@@ -19,6 +20,12 @@ struct rows_request {
     /* Nothing of the request is needed any more. Called once. */
     void (*done)(void *owner);
 };
+
+/* Reads the cells of a data set, of which it has as many rows and columns as it says. False: the error is
+ * already the response. */
+bool rows_load(struct http_exchange *exchange, const struct dataset_points *set,
+               struct cells *cells);
+size_t rows_bytes(const struct cells *cells); /* of the cells in memory */
 
 /* Responds with a header and the rows of a data set that has cells: in CSV, every cell as in the file;
  * in JSON, the columns but for the labels, with numbers as numbers and missing cells as null; as

@@ -1,6 +1,7 @@
 """Tables with columns of any type: what is understood of them, and how they are given back."""
 
 import csv
+import datetime
 import io
 import json
 import os
@@ -108,7 +109,7 @@ def test_a_table_comes_back_as_it_was(store):
     assert answer["points"][:2] == [[1, 39, "00501", "1990-01-31", 1.8, "low", "NL"], [2, None, "00544", "1985-12-01", 1.75, "high", "NL"]]
     assert answer["labels"] == ["yes", "no", "no", "yes"]
     array = numpy.load(io.BytesIO(store.get(path + ".npy").body))
-    assert array.shape == (4, 5) and numpy.isnan(array[1, 0]) and array[:, 1].tolist() == [0, 1, 0, 0]
+    assert array.shape == (4, 5) and array.dtype == "<f8" and numpy.isnan(array[1, 0]) and array[:, 1].tolist() == [0, 1, 0, 0]
     drawn = list(csv.reader(io.StringIO(store.get(path + ".csv?n=3&seed=2").body.decode())))
     rows = list(csv.reader(io.StringIO(PEOPLE)))
     assert drawn[0] == rows[0] and len(drawn) == 4 and all(row in rows[1:] for row in drawn[1:])
@@ -225,6 +226,23 @@ def test_levels_are_in_the_order_of_what_they_come_with(store):
     assert (found["size"]["follows"], found["years"]["follows"]) in ((None, "size"), ("years", None))
     follower = next(column for column in found.values() if column["follows"])
     assert follower["coordinate"] is None and follower["notes"][0].startswith(f'It follows from "{follower["follows"]}": ')
+
+
+def test_npy_of_a_table_is_exact(store):
+    """Seconds and milliseconds since 1970 and long numbers, which float32 changes; in the file's order, and in one that the seed draws."""
+    raw = "day,ms,serial,kind,share\n" + "".join(f"2023-{i % 12 + 1:02d}-{i % 28 + 1:02d},{1577836800000 + 1000 * i},{100000000 + 3 * i},{'ab'[i % 2]},{i / 7!r}\n" for i in range(900))
+    made = upload(store, raw)
+    path = f"/v1/datasets/{made['id']}/points"
+    for query in "", "?n=500&seed=4":
+        array = numpy.load(io.BytesIO(store.get(path + ".npy" + query).body))
+        rows = list(csv.DictReader(io.StringIO(store.get(path + ".csv" + query).body.decode(), newline="")))
+        days = [datetime.datetime.fromisoformat(row["day"] + "+00:00").timestamp() for row in rows]
+        assert array.dtype == "<f8" and array.shape == (len(rows), 5)
+        assert array[:, 0].tolist() == days and array[:, 3].tolist() == [by_name(made)["kind"]["levels"].index(row["kind"]) for row in rows]
+        for j, name in (1, "ms"), (2, "serial"), (4, "share"):
+            assert array[:, j].tolist() == [float(row[name]) for row in rows]
+    drawing = upload(store, "x,y\n0.5,1\n2,0.1\n")
+    assert numpy.load(io.BytesIO(store.get(f"/v1/datasets/{drawing['id']}/points.npy").body)).dtype == "<f4"
 
 
 def test_too_many_columns(store):

@@ -1,4 +1,4 @@
-// Readers for the two binary array formats of the server. It writes only float32, little-endian, in C order.
+// Readers for the two binary array formats of the server. It writes float32, or float64 of a table, little-endian, in C order.
 
 export interface Tensor {
   shape: number[];
@@ -12,13 +12,15 @@ export function readNpy(bytes: ArrayBuffer): Tensor {
   const length = view.getUint16(8, true);
   const header = new TextDecoder().decode(new Uint8Array(bytes, 10, length));
   const shape = /'shape': \(([^)]*)\)/.exec(header)?.[1];
-  if (!header.includes("'<f4'") || shape === undefined) throw new Error(`unexpected npy header ${header}`);
+  const isDouble = header.includes("'<f8'");
+  if (!(isDouble || header.includes("'<f4'")) || shape === undefined) throw new Error(`unexpected npy header ${header}`);
   const sizes = shape
     .split(",")
     .map((text) => text.trim())
     .filter(Boolean)
     .map(Number);
-  return { shape: sizes, data: new Float32Array(bytes, 10 + length) };
+  const data = isDouble ? new Float32Array(new Float64Array(bytes.slice(10 + length))) : new Float32Array(bytes, 10 + length);
+  return { shape: sizes, data };
 }
 
 interface Entry {
