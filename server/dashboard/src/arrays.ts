@@ -13,13 +13,16 @@ export function readNpy(bytes: ArrayBuffer): Tensor {
   const header = new TextDecoder().decode(new Uint8Array(bytes, 10, length));
   const shape = /'shape': \(([^)]*)\)/.exec(header)?.[1];
   const isDouble = header.includes("'<f8'");
-  if (!(isDouble || header.includes("'<f4'")) || shape === undefined) throw new Error(`unexpected npy header ${header}`);
+  if (!(isDouble || header.includes("'<f4'")) || shape === undefined)
+    throw new Error(`unexpected npy header ${header}`);
   const sizes = shape
     .split(",")
     .map((text) => text.trim())
     .filter(Boolean)
     .map(Number);
-  const data = isDouble ? new Float32Array(new Float64Array(bytes.slice(10 + length))) : new Float32Array(bytes, 10 + length);
+  const data = isDouble
+    ? new Float32Array(new Float64Array(bytes.slice(10 + length)))
+    : new Float32Array(bytes, 10 + length);
   return { shape: sizes, data };
 }
 

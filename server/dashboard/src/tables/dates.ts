@@ -3,16 +3,26 @@
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 /** What stands for each part of a format of the API, such as %d.%m.%Y or %-d %B %y. */
-const PARTS: Record<string, string> = { Y: "\\d{4}", b: "[A-Za-z]+", B: "[A-Za-z]+", f: "\\d+", p: "[AP]M", P: "[ap]m" };
+const PARTS: Record<string, string> = {
+  Y: "\\d{4}",
+  b: "[A-Za-z]+",
+  B: "[A-Za-z]+",
+  f: "\\d+",
+  p: "[AP]M",
+  P: "[ap]m",
+};
 
 /** Milliseconds since 1970 of a text in a format; NaN if it is not in that format. */
 export function timeOf(format: string, text: string): number {
   const names: string[] = [];
-  const pattern = format.replace(/%[-0-9]?([A-Za-z])|[.*+?^${}()|[\]\\]/g, (all, name: string | undefined) => {
-    if (!name) return `\\${all}`;
-    names.push(name);
-    return `(${PARTS[name] ?? "\\d{1,2}"})`;
-  });
+  const pattern = format.replace(
+    /%[-0-9]?([A-Za-z])|[.*+?^${}()|[\]\\]/g,
+    (all, name: string | undefined) => {
+      if (!name) return `\\${all}`;
+      names.push(name);
+      return `(${PARTS[name] ?? "\\d{1,2}"})`;
+    },
+  );
   const [, ...found] = new RegExp(`^${pattern}$`).exec(text.trim()) ?? [];
   if (found.length === 0) return Number.NaN;
   const part = (name: string): string | undefined => found[names.indexOf(name)];
