@@ -463,7 +463,7 @@ static const struct type *choose_type(struct column_view *view, struct column *c
     while (i < TYPES && !types[i].detect(view))
         i++;
     const struct type *type = i < TYPES ? &types[i] : type_of(TYPE_ID);
-    if (type->type == TYPE_ID && view->numbers == 0)
+    if (type->type == TYPE_ID && (i == TYPES || view->distinct_numbers < view->present))
         note_texts(view, column);
     return type;
 }

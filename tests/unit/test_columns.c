@@ -243,6 +243,9 @@ Test(columns, texts_that_are_not_trained_on_say_why) {
         const char *texts, *says;
     } left_out[] = {
         {"a|b|c|d", "All its texts differ"},
+        {"300|Alien|Up", "All its texts differ"}, /* a title that is a number */
+        {"00501|00502|10003", "All its texts differ"},
+        {"1|2|3|4|5|6|7|8|9|10|11|12|13|01", "All its texts differ"},
         {"01/02/2020|03/04/2020", "day and month exchanged"},
         {"a|b|c|d|e|f|g|h|i|j|k|l|m|m", "13 different texts in 14 cells"},
         {"12:30+01:00|12:30+02:00", "All its texts differ"},
