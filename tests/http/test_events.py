@@ -292,8 +292,9 @@ def test_an_id_of_another_database_silences_nothing(server):
 def test_a_new_database_in_the_place_of_an_old_one(start, tmp_path, jobs_before, jobs_now):
     first = start(directory=directory(tmp_path, "before"))
     for _ in range(jobs_before):
-        first.wait(first.submit(QUICK))
-    place = first.get("/v1/events.json?limit=1000").json["items"][-1]["id"]
+        job = first.submit(QUICK)
+        first.wait(job)
+    place = first.events(job)[-1]["id"]
     assert first.stop() == 0
     second = start(directory=directory(tmp_path, "now"))
     assert list(itertools.islice(lines_of(second, "/v1/events", place), 2)) == ["retry: 2000", "id: 0"]

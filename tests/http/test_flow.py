@@ -92,7 +92,7 @@ def test_history_is_columnar_and_incremental(server):
         rows = database.sql(f"SELECT {', '.join(columns)} FROM history ORDER BY epoch")
     assert {"epoch", "step", "train_loss", "gradient_norm", "energy_distance"} < set(columns)
     assert list(zip(*history["data"].values(), strict=True)) == rows
-    told = [event["data"] for event in server.get(f"/v1/jobs/{job}/events.json").json["items"] if event["event"] == "epoch"]
+    told = [event["data"] for event in server.events(job) if event["event"] == "epoch"]
     assert [tuple(data[name] for name in columns) for data in told] == rows
     assert list(told[0]) == ["job", "at", *columns]
     assert list(history) == ["job", "status", "columns", "data", "next_after", "has_more"]

@@ -235,7 +235,7 @@ def test_a_server_trains_and_answers_and_finds_all_again(serve, place, start):
     columns = ("epoch", "step", "train_loss", "val_loss", "learning_rate", "gradient_norm")
     losses = [server.get(f"/v1/jobs/{job}/history").json["data"] for server, job in jobs.items()]
     assert [losses[0][name] for name in columns] == [losses[1][name] for name in columns]
-    kinds = [[event["event"] for event in server.get(f"/v1/jobs/{job}/events.json").json["items"]] for server, job in jobs.items()]
+    kinds = [[event["event"] for event in server.events(job)] for server, job in jobs.items()]
     assert kinds[0].count("epoch") == kinds[1].count("epoch") == QUICK["training"]["epochs"]
     job = jobs[there]
     before = [there.get(path).json for path in (f"/v1/jobs/{job}", f"/v1/models/{job}/samples?n=5&seed=1", f"/v1/jobs/{job}/events.json")]
