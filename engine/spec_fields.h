@@ -101,7 +101,7 @@ FIELD(training, epochs, RANGE(1, DN_MAX_EPOCHS), 1000, 100, 500, 20, 40, 11,
       "points, at least 1,000 (up to 2,000 for less than a batch) and at most 12,000.")
 FIELD(training, batch_size, RANGE(1, DN_MAX_BATCH_SIZE), 512, 32, 512, 128, 128, 12,
       "Points per training step; the last batch of an epoch may be smaller.")
-FIELD(training, learning_rate, RANGE(1e-9, 10), 3e-3, 1e-3, 6e-3, 2e-3, 2e-3, 13,
+FIELD(training, learning_rate, RANGE(1e-9, 10), 3e-3, 1e-3, 4e-3, 2e-3, 2e-3, 13,
       "Adam's step size.")
 FIELD(training, loss, ONE_OF(dn_loss_names), DN_MSE, DN_MSE, DN_MSE, DN_MSE, DN_MSE, 15,
       "Loss function of the error d: mse d^2, mae |d|, huber d^2/2 up to |d| = 1 and |d| - 1/2 "

@@ -127,6 +127,7 @@ static uint64_t hash_of_table(enum dn_conditioning conditioning, int batch) {
     spec.diffusion.timesteps = TABLE_T;
     spec.network = (struct dn_network_spec){64, 2, DN_SINUSOIDAL, conditioning, 2, 4};
     spec.training.batch_size = batch;
+    spec.training.learning_rate = 6e-3;
     spec.training.validation_fraction = 0.2;
     spec.training.conditioning = DN_GIVEN_ANY;
     spec.training.normalization = DN_QUANTILE;

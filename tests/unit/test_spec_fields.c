@@ -94,7 +94,7 @@ Test(spec, the_preset_for_tables_is_its_recipe) {
     cr_assert_eq(spec.network.output_levels, 8);
     cr_assert_eq(spec.network.conditioning, DN_MULTIPLY);
     cr_assert_eq(spec.training.batch_size, 512);
-    cr_assert(spec.training.learning_rate == 6e-3 && spec.training.ema_decay == 0.999);
+    cr_assert(spec.training.learning_rate == 4e-3 && spec.training.ema_decay == 0.999);
     cr_assert(spec.training.timestep_focus == 0.3);
     cr_assert_eq(spec.training.lr_schedule, DN_LR_COSINE);
     cr_assert_eq(spec.training.normalization, DN_QUANTILE);

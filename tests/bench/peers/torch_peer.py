@@ -128,7 +128,7 @@ def train_table(dim, width, layers, batch, steps, timesteps=100, rows=28672, foc
     model = TableChain(dim, width, layers, timesteps)
     parameters = list(model.parameters())
     average = [p.detach().clone() for p in parameters]
-    optimiser = torch.optim.Adam(parameters, lr=6e-3, eps=1e-8)
+    optimiser = torch.optim.Adam(parameters, lr=4e-3, eps=1e-8)
     ratio = 0.01 * 1000 ** torch.linspace(0, 1, timesteps)
     signal, noise = 1 / (1 + ratio**2).sqrt(), ratio / (1 + ratio**2).sqrt()
     angles = torch.atan(ratio / focus)  # uniform in the angle: half of the batch has less noise than the focus
@@ -149,7 +149,7 @@ def train_table(dim, width, layers, batch, steps, timesteps=100, rows=28672, foc
         if first < batch:
             points, order = draw()
         for group in optimiser.param_groups:
-            group["lr"] = 6e-3 * 0.5 * (1 + math.cos(math.pi * i / 16000))
+            group["lr"] = 4e-3 * 0.5 * (1 + math.cos(math.pi * i / 16000))
         chosen = order[first : first + batch]
         x = points[chosen]
         label = classes[chosen].masked_fill(torch.rand(batch) < 0.1, TableChain.CLASSES)
