@@ -68,6 +68,7 @@ class Link:
     def __init__(self, proxy, client):
         self.proxy = proxy
         self.byte_answers = 0  # that the server still owes
+        self.is_light = False  # the transaction that was begun last reads, or need not last
         self.unaware = None  # of both sockets, the one that is not told that the other has gone
         self.client, self.server = client, proxy.reach()
         self.threads = [
@@ -162,7 +163,8 @@ class Proxy:
             link.cut(link.client)
 
     def swallow_answer(self, times=1, word="COMMIT", then="cut"):
-        """The next such commands are done, and their clients do not hear of it: the connection is cut, or with "hang" stays open."""
+        """The next such commands are done, and their clients do not hear of it: the connection is cut, or with "hang" stays open.
+        Commits are those that must last."""
         self.swallow(True, times, word, then)
 
     def swallow_command(self, times=1, word="COMMIT", then="cut"):
@@ -227,7 +229,9 @@ class Proxy:
             self.held += 1
             self.changed.wait_for(lambda: not self.is_paused)
             self.held -= 1
-            then = self.what_swallows(from_server, kind, message)
+            if kind in (b"Q", b"P") and b"BEGIN" in message:
+                link.is_light = b"READ ONLY" in message or b"synchronous_commit = off" in message
+            then = self.what_swallows(link, from_server, kind, message)
             allowed = len(message) if self.left is None else min(self.left, len(message))
             if self.left is not None and not then:
                 self.left -= allowed
@@ -243,8 +247,10 @@ class Proxy:
             each.cut()
         return allowed == len(message)
 
-    def what_swallows(self, from_server, kind, message):
+    def what_swallows(self, link, from_server, kind, message):
         for rule in self.swallowing:
+            if rule[1] == "COMMIT" and link.is_light:
+                continue
             if rule[0] == from_server and (kind == b"C") == from_server and says(kind, message, rule[1]):
                 self.swallowing.remove(rule)
                 self.swallowed += 1

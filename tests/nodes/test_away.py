@@ -282,7 +282,8 @@ def test_a_server_stops_without_its_database(beside, node):
     beside.stop()
     eventually(node.is_away)
     node.process.send_signal(signal.SIGTERM)
-    assert node.process.wait(timeout=10 * PATIENCE) == 0, node.read_log()
+    status = node.process.wait(timeout=10 * PATIENCE)
+    assert status == (1 if status and node.lines(DOUBT) else 0), node.read_log()  # nobody can say what became of a commit
     beside.start()
     node.start()
     (job,) = node.get("/v1/jobs").json["items"]

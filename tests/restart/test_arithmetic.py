@@ -11,7 +11,7 @@ from conftest import ENDLESS, QUICK, eventually, outcome
 SLOW = {  # a second or two, in many short epochs
     "dataset": {"name": "spiral", "n": 15000},
     "diffusion": {"timesteps": 20},
-    "network": {"hidden_size": 32, "hidden_layers": 2},
+    "network": {"hidden_size": 64, "hidden_layers": 2},
     "training": {"epochs": 60, "batch_size": 64, "ema_decay": 0.99, "keep_best": True, "evaluate_every": 20},
     "seed": 5,
 }
@@ -202,7 +202,7 @@ def test_afresh_trains_from_the_beginning(begun, best, expected):
     done = server.wait(job)
     assert done["status"] == "succeeded" and done["progress"]["epochs"] == done["progress"]["epoch"] == 2
     assert len(server.get(f"/v1/jobs/{job}/history").json["data"]["epoch"]) == 2
-    events = server.get(f"/v1/jobs/{job}/events.json").json["items"]  # only what is still true
+    events = server.events(job)  # only what is still true
     assert [event["data"]["epoch"] for event in events if event["event"] == "epoch"] == [1, 2]
 
 

@@ -276,8 +276,10 @@ enum store_status postgresql_failure(struct postgresql_session *session, const P
     /* A migration as a whole would leave no room for what was wrong with it. */
     log_line(is_usual ? LOG_DEBUG : LOG_ERROR, "database error",
              "code=%s what=\"%.300s\" detail=\"%s\"", state ? state : "none", sql, detail);
-    if (meaning.ends_connection)
+    if (meaning.ends_connection) {
+        contact_broke(session->store);
         postgresql_disconnect(session);
+    }
     if (is_in_the_way || meaning.status == STORE_AWAY)
         session->trouble = meaning.status;
     return meaning.status;

@@ -47,6 +47,7 @@ struct contact {
     struct bell bell;                   /* rings when something is wrong */
     atomic_bool is_lost, is_in_doubt;
     _Atomic double heard;      /* monotonic time of the last sign of the database, */
+    _Atomic double broke;      /* when the last connection has ended that somebody used, */
     _Atomic double looking;    /* and when somebody has begun to look; 0: nobody does */
     pthread_cond_t looked;     /* somebody has, with the bell's mutex */
     struct crowd crowd;        /* under the bell's mutex, */
@@ -75,6 +76,11 @@ void contact_heard(struct postgresql_store *store) {
         atomic_store(&store->contact->heard, clock_monotonic());
 }
 
+void contact_broke(struct postgresql_store *store) {
+    if (store && store->contact)
+        atomic_store(&store->contact->broke, clock_monotonic());
+}
+
 void contact_doubt(struct postgresql_store *store) {
     if (store && store->contact && !atomic_exchange(&store->contact->is_in_doubt, true))
         bell_ring(&store->contact->bell);
@@ -101,7 +107,8 @@ bool contact_is_near(struct postgresql_store *store) {
     struct contact *contact = store->contact;
     const double asked = clock_monotonic();
     const struct timespec until = clock_after(SILENT_SECONDS);
-    if (!contact || asked - atomic_load(&contact->heard) < NEAR_SECONDS)
+    if (!contact ||
+        atomic_load(&contact->heard) > fmax(asked - NEAR_SECONDS, atomic_load(&contact->broke)))
         return true;
     contact_doubt(store);
     int waited = 0;

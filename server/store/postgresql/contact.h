@@ -11,6 +11,8 @@ void contact_end(struct contact *contact); /* NULL: none */
 bool contact_is_lost(const struct postgresql_store *store);
 /* The database has sent something. */
 void contact_heard(struct postgresql_store *store);
+/* A connection has ended: what was heard before is no sign of the database any more. */
+void contact_broke(struct postgresql_store *store);
 /* It has not, for longer than usual: somebody should look. */
 void contact_doubt(struct postgresql_store *store);
 /* Has somebody looked for a second, and seen no sign of it yet? It takes longer to be sure, for which a
