@@ -229,7 +229,9 @@ static const char *known_format(const char *bytes, size_t length) {
 static bool is_other_format(struct payload *payload) {
     const bool is_npy = strcmp(payload->media_type, npy_type) == 0;
     const char *format = known_format(payload->file, payload->file_length);
-    if (!format || (is_npy && memcmp(payload->file, "\x93NUMPY", 6) == 0))
+    const bool begins_as_npy =
+        payload->file_length >= 6 && memcmp(payload->file, "\x93NUMPY", 6) == 0;
+    if (!format || (is_npy && begins_as_npy))
         return false;
     return !fail(payload, PROBLEM_INVALID_DATA, "%sthe file is %s",
                  is_npy ? "the bytes are not an .npy file: " : "", format);

@@ -112,6 +112,7 @@ WRONG = [
     ("too many labels", "x,label\n" + "".join(f"{i},c{i % 65}\n" for i in range(300)), CSV,
      ['column "label"', "more than 64 different labels", 'or none, {"label": null}']),
     ("many more labels", "x,label\n" + "".join(f"{i},c{i}\n" for i in range(300)), CSV, ["more than 64 different labels"]),
+    ("fewer bytes than an npy file begins with", b"BZh", "application/octet-stream", ["not an .npy file", "bzip2"]),
     ("gzip in gzip", gzip.compress(gzip.compress(b"x,y\n1,2\n3,5\n")), CSV, ["compressed twice"]),
     ("records, one a line, as JSON", '{"x": 1, "y": 2}\n{"x": 2, "y": 3}\n', "application/json", ["JSON lines", "application/x-ndjson"]),
     ("a list of records as lines", '[{"x": 1, "y": 2},\n{"x": 2, "y": 3}]', "application/x-ndjson", ["send it as application/json"]),
