@@ -70,8 +70,8 @@ struct column_request {
     const struct cells *cells;
     int index; /* the column */
     struct notation notation;
-    int type;                  /* enum column_type, or -1: the one that fits */
-    enum decimal_mode decimal; /* what the client says of the notation */
+    int type;         /* enum column_type, or -1: the one that fits */
+    bool is_doubtful; /* points may mark thousands, as far as the table and the client say */
 };
 
 /* Finds what the column is. NULL, or a sentence that says why its type does not fit and what would;

@@ -246,33 +246,28 @@ void notation_find(const struct cells *cells, enum decimal_mode mode, struct not
     }
 }
 
-/* Does a column have points, and which? */
-struct points {
-    bool any, decimal; /* like that of 1.234; like that of 1.5, which cannot mark thousands */
-};
-
-static struct points find_points(const struct cells_column *column) {
-    struct points points = {false, false};
-    if (!memchr(column->texts, '.', column->bytes))
-        return points;
-    for (uint32_t code = 0; code < column->distinct && !points.decimal; code++) {
+/* Is there a number with a point that marks decimals for certain (1.5), or one that may not (1.234)? */
+static bool has_point(const struct cells_column *column, bool is_certain) {
+    const bool is_any = memchr(column->texts, '.', column->bytes) != NULL;
+    for (uint32_t code = 0; is_any && code < column->distinct; code++) {
         struct notation notation;
-        if (kind_of(cells_text(column, code), cells_length(column, code), &notation) !=
-            NOTATION_POINT)
-            continue;
-        points.any |= notation.thousands != 0;
-        points.decimal = notation.thousands == 0;
+        if (kind_of(cells_text(column, code), cells_length(column, code), &notation) ==
+                NOTATION_POINT &&
+            (notation.thousands == 0) == is_certain)
+            return true;
     }
-    return points;
+    return false;
 }
 
-bool notation_is_doubtful(const struct cells *cells, int column) {
-    bool is_certain = false;
-    if (!find_points(&cells->columns[column]).any)
-        return false;
-    for (int j = 0; j < cells->count && !is_certain; j++)
-        is_certain = find_points(&cells->columns[j]).decimal;
-    return !is_certain;
+bool notation_is_certain(const struct cells *cells) {
+    for (int j = 0; j < cells->count; j++)
+        if (has_point(&cells->columns[j], true))
+            return true;
+    return false;
+}
+
+bool notation_has_doubtful(const struct cells_column *column) {
+    return has_point(column, false);
 }
 
 bool notation_read(struct notation notation, const char *text, size_t length, double *value) {

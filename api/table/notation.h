@@ -31,8 +31,10 @@ enum decimal_mode { DECIMAL_AUTO, DECIMAL_POINT, DECIMAL_COMMA };
 /* Of each column: found [cells->count]. A column whose numbers are ambiguous, or contradict each
  * other, has decimal 0. `mode` says what the client knows. */
 void notation_find(const struct cells *cells, enum decimal_mode mode, struct notation *found);
-/* Could the points of a column mark thousands? All are like that of 1.234, and no column has another. */
-bool notation_is_doubtful(const struct cells *cells, int column);
+/* Has any column a point that cannot mark thousands, as that of 1.5? Reads all of a table without one. */
+bool notation_is_certain(const struct cells *cells);
+/* Has a column a point that may, as that of 1.234? */
+bool notation_has_doubtful(const struct cells_column *column);
 
 /* Reads the whole of a text, blanks around it ignored. False: it is not a number in this notation.
  * Infinite when it is too large. */

@@ -537,8 +537,8 @@ static void note_numbers(struct column_view *view, struct column *column) {
     const struct column_request *request = view->request;
     if (!column_is_number(column))
         return;
-    if (request->decimal == DECIMAL_AUTO && request->notation.decimal == '.' &&
-        notation_is_doubtful(request->cells, request->index))
+    if (request->is_doubtful && request->notation.decimal == '.' &&
+        notation_has_doubtful(&request->cells->columns[request->index]))
         column_note(
             view, column,
             "All its points are like that of 1.234, and are read as decimal points. If they "

@@ -235,11 +235,11 @@ static bool are_long_ids(const struct cells *cells, int j, const struct census *
 }
 
 /* Finds what a column is; adds its one error. */
-static void find_column(struct reading *reading, int j, struct notation notation,
+static void find_column(struct reading *reading, int j, struct notation notation, bool is_doubtful,
                         struct column *column) {
     struct column_request request = {&reading->cells, j, notation,
                                      reading->schema ? reading->schema->types[j] : SCHEMA_DETECT,
-                                     reading->decimal};
+                                     is_doubtful};
     struct census census;
     if (!take_census(&reading->cells, j, notation, &census)) {
         reading->no_memory = true;
@@ -311,8 +311,9 @@ static void find_columns(struct reading *reading, struct points *points) {
                     column_show(cells_text(first, 0), cells_length(first, 0), shown));
         return;
     }
+    const bool is_doubtful = reading->decimal == DECIMAL_AUTO && !notation_is_certain(cells);
     for (int j = 0; j < cells->count && !reading->no_memory; j++) {
-        find_column(reading, j, notations[j], &points->columns[j]);
+        find_column(reading, j, notations[j], is_doubtful, &points->columns[j]);
         points->columns[j].independent =
             reading->schema && reading->schema->follows[j] == SCHEMA_INDEPENDENT;
         pool_pause();

@@ -31,7 +31,7 @@ static const char *found(struct cells *cells, int type, struct arena *arena,
                          struct column *column) {
     struct notation notation;
     notation_find(cells, DECIMAL_AUTO, &notation);
-    const struct column_request request = {cells, 0, notation, type, DECIMAL_AUTO};
+    const struct column_request request = {cells, 0, notation, type, !notation_is_certain(cells)};
     return column_find(&request, arena, column);
 }
 
@@ -297,7 +297,8 @@ static void check_file(const char *folder, const char *name) {
     }
     notation_find(&reading.cells, DECIMAL_AUTO, notations);
     for (int j = 0; j < reading.cells.count; j++) {
-        const struct column_request request = {&reading.cells, j, notations[j], -1, DECIMAL_AUTO};
+        const struct column_request request = {&reading.cells, j, notations[j], -1,
+                                               !notation_is_certain(&reading.cells)};
         const struct cells_column *cells = &reading.cells.columns[j];
         struct column column;
         const char *why = column_find(&request, &arena, &column);
